@@ -27,7 +27,7 @@ def check_rates(run: Run, stored: Iterable[Result], here: Environment, specs: Sp
         if planned_here and result.details.plan_rates != rates_digest(specs.rates(result.case)):
             device = result.case.device
             raise CannotJudgeError(
-                f"run {run.short_id} was started with other planner rates of {device} than are stored now, so that "
+                f"run {run.short_id} was started with planner rates for {device} that differ from those stored now, so "
                 "later rounds could compute another transform",
                 hint=f"start a new run; `dctbench doctor` shows when {device} was calibrated",
             )
@@ -36,7 +36,8 @@ def check_rates(run: Run, stored: Iterable[Result], here: Environment, specs: Sp
 def tell_of_code(store: Store, run: Run, here: Environment, listener: Listener) -> None:
     """Warn when the current folder has another commit than when the run was started.
 
-    This is no error: the folder may hold nothing that is measured. The stored environment keeps the first commit.
+    This is no error: the folder may hold nothing that is measured. The stored environment keeps the first commit. Two
+    states with uncommitted changes count as equal.
     """
     known = store.environments(run.id).get(here.fingerprint)
     if known is None:
@@ -55,5 +56,5 @@ def _code(environment: Environment) -> str:
     git: Any = environment.facts.get("git")
     commit = git.get("commit") if isinstance(git, dict) else None
     if not isinstance(commit, str):
-        return "no known commit"
+        return "an unknown commit"
     return f"commit {sanitize_text(commit[:10])}{' with changes' if git.get('dirty') else ''}"

@@ -38,15 +38,14 @@ def drift(subject: Subject, changed: nn.Module, seq_len: int, batch: int, sequen
         subject: the original, with its inputs.
         changed: the converted model.
         seq_len: length of the inputs.
-        batch: sequences in one call, or one less.
+        batch: sequences in one call.
         sequences: how many are compared at least.
 
     Raises:
         UnsupportedError: for a model that returns one number for each input.
     """
     before, after = Called(subject.model), Called(changed)
-    if batch == seq_len:
-        batch = max(1, batch - 1)  # so that the two can be told apart in an output
+    turned = _has_length_first(before, subject, seq_len, batch)
     pooled: list[tuple[Tensor, Tensor]] = []
     tokens: list[Tensor] = []
     same: list[Tensor] = []
@@ -56,7 +55,7 @@ def drift(subject: Subject, changed: nn.Module, seq_len: int, batch: int, sequen
             expected, found = (model(*inputs[0], **inputs[1]).double() for model in (before, after))
             real = real_tokens_of(inputs, subject.model)
             if expected.ndim == 3:
-                if length_first(expected, batch):
+                if turned:
                     expected, found = expected.transpose(0, 1), found.transpose(0, 1)
                 tokens.append(_token_cosine(expected, found, real))
                 expected, found = _pool(expected, real), _pool(found, real)
@@ -75,6 +74,14 @@ def drift(subject: Subject, changed: nn.Module, seq_len: int, batch: int, sequen
         torch.cat(same).double().tolist() if same else None,
         same_neighbours(expected, found).double().tolist() if len(expected) >= LEAST_NEIGHBOURS else None,
     )
+
+
+def _has_length_first(model: Called, subject: Subject, seq_len: int, batch: int) -> bool:
+    """Whether the outputs have the length before the batch, learned from a call in which the two differ."""
+    called = 1 if batch == seq_len else batch
+    inputs = subject.inputs(seq_len, called, 0)
+    with torch.inference_mode():
+        return length_first(model(*inputs[0], **inputs[1]), called)
 
 
 def same_neighbours(before: Tensor, after: Tensor) -> Tensor:

@@ -177,7 +177,7 @@ class Case:
 
 
 def devices_of_ranks(device: str, ranks: int | None) -> tuple[str, ...]:
-    """Return the device of each rank: GPUs from this one on, or another device for all of them."""
+    """Return the device of each rank: a GPU each, from this one on, or any other device for all of them."""
     kind, _, index = device.partition(":")
     count = ranks or 1
     return tuple(f"{kind}:{int(index) + rank}" for rank in range(count)) if index else (device,) * count

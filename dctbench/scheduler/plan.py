@@ -34,7 +34,7 @@ class Plan:
         estimate: how long it takes.
         repeats: how often each round of a case is measured, if not once: a case of base is measured beside every case
             of head that is compared with it.
-        unanswered: why some method could not be asked for its FLOPs, so that other machines may plan otherwise; None
+        unanswered: why some method could not be asked for its FLOPs, so that other machines may plan differently; None
             if all of them were.
     """
 

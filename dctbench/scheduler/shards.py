@@ -35,8 +35,8 @@ def shard_of(plan: Plan, shard: Shards) -> Plan:
     """
     if plan.unanswered is not None:
         raise UnavailableError(
-            f"--shard {shard}: all machines divide a sweep by the FLOPs of its methods, which could not be asked for "
-            f"here ({plan.unanswered})",
+            f"--shard {shard}: every machine divides a sweep by the FLOPs of its methods, and some are not known here "
+            f"({plan.unanswered})",
             hint="run the command again, and leave out a method that never answers",
         )
     found = units(plan.cases)

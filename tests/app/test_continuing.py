@@ -39,7 +39,10 @@ def test_a_run_is_not_continued_with_other_planner_rates(cli: Cli, tmp_path: Pat
         store.add_calibration(fingerprint, OTHER)
     refused = cli("run", "--resume")
     assert refused.code == 3
-    assert f"run {state.run.short_id} was started with other planner rates of cpu than are stored now" in refused.err
+    assert (
+        f"run {state.run.short_id} was started with planner rates for cpu that differ from those stored now"
+        in refused.err
+    )
     with open_store(str(path)) as store:
         assert len(store.results(state.run.id)) == 1
     with closing(sqlite3.connect(path)) as connection:

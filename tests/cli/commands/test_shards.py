@@ -83,7 +83,7 @@ def test_a_shard_of_methods_that_cannot_be_asked_is_refused_since_others_would_d
     done = cli("run", *flags, "--shard", "1/2", PYTHONPATH=str(SUPPORT))
     assert done.code == 6, done.err
     said = " ".join(done.err.split())
-    assert "--shard 1/2: all machines divide a sweep by the FLOPs of its methods" in said
+    assert "--shard 1/2: every machine divides a sweep by the FLOPs of its methods" in said
     assert "hostile:VanishesWhenBuilt" in said
 
 
