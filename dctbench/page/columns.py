@@ -12,7 +12,18 @@ from dctbench.analysis.decision import Worth, unbeaten
 from dctbench.catalog import ACCURACY
 from dctbench.model import STATUSES
 from dctbench.page.facets import Contents, Facet, curve_of
-from dctbench.page.packing import ALPHABET, Formatter, Sentences, bits, brief, columns, pairs, scaled, steps
+from dctbench.page.packing import (
+    ALPHABET,
+    Formatter,
+    Sentences,
+    bits,
+    brief,
+    brief_above,
+    columns,
+    pairs,
+    scaled,
+    steps,
+)
 from dctbench.text.format import (
     format_ratio,
     format_relative_error,
@@ -58,7 +69,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "resident": [s.values.get("memory.resident") for s in summaries],
         "process": [_kibibytes(s.values.get("memory.process")) for s in summaries],
         "flops": [_flops(s.values.get("flops")) for s in summaries],
-        "smooth": [_error(s.values.get("error.smooth")) for s in summaries],
+        "smooth": [_limited_error(s.values.get("error.smooth")) for s in summaries],
         "int8": [_error(s.int8_error) for s in summaries],
         "noise": [_error(s.values.get("error.noise")) for s in summaries],
         "miss_rate": [s.timeliness.miss_rate().high if s.timeliness else None for s in summaries],
@@ -121,7 +132,7 @@ def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
         latency, tail = summary.timed, summary.p99 if summary.timed else None
         table["mean"].append(_time(latency.value if latency else None))
         table["p99"].append(_time(tail.value if tail else None))
-        table["p99_high"].append(_time(tail.high if tail else None))
+        table["p99_high"].append(_limited_time(tail.high if tail else None))
         below, above = (None, None) if latency is None else _ends(latency.value, latency.low, latency.high)
         table["below"].append(below)
         table["above"].append(above)
@@ -253,9 +264,16 @@ def _plain(words: Formatter, scale: float = 1.0) -> Callable[[float | None], flo
     return lambda value: None if value is None else brief(value, scale, fewest=4 if value < 999 else 9, words=words)
 
 
+def _limited(words: Formatter, scale: float = 1.0) -> Callable[[float | None], float | None]:
+    """For numbers that budgets limit."""
+    return lambda value: None if value is None else brief_above(value, scale, words=words)
+
+
 _time = _plain(format_seconds, _MICRO)
 _ratio = _plain(format_ratio)
 _error = _plain(format_relative_error)
+_limited_time = _limited(format_seconds, _MICRO)
+_limited_error = _limited(format_relative_error)
 _intensity = _plain(format_three_digits)
 _flops = _number(_MEGA)
 _rate = _number(_GIGA)

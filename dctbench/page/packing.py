@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
 
 from dctbench.model import tidy_number
@@ -40,6 +41,28 @@ def brief(value: float, scale: float = 1.0, *, fewest: int = 4, words: Formatter
             return tidy_number(short)
     near = (shown, math.nextafter(shown, math.inf), math.nextafter(shown, -math.inf))
     return tidy_number(next((one for one in near if words(scaled(one, scale)) == words(value)), shown))
+
+
+def brief_above(value: float, scale: float = 1.0, *, words: Formatter = str) -> float:
+    """Return value / scale rounded up to few digits, for a column that limits are compared with.
+
+    The script finds every limit broken that the value breaks. At six digits it finds every limit kept that the value
+    keeps, unless somebody typed a limit of more digits. More are written where the formatted text would change.
+
+    Args:
+        value: not negative.
+        scale: of the column, such as 1e-6 for µs.
+        words: formats the value.
+    """
+    beside = math.nextafter(value, math.inf)  # an error of floating point: nothing was rounded up
+    for digits in (6, 12):
+        short = float(Context(prec=digits, rounding=ROUND_CEILING).divide(Decimal(repr(value)), Decimal(repr(scale))))
+        read = scaled(short, scale)
+        if read == value or (read > beside and words(read) == words(value)):
+            return tidy_number(short)
+    shown = scaled(value, 1 / scale)
+    near = (math.nextafter(shown, -math.inf), shown, math.nextafter(shown, math.inf))
+    return tidy_number(next(one for one in near if scaled(one, scale) >= value))
 
 
 def scaled(value: float, scale: float) -> float:

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.analysis import Summary
+from dctbench.analysis import Budgets, Summary
+from dctbench.analysis.budgets import breaches
 from dctbench.model import STATUSES, CallSplit, Result, ResultDetails
 from dctbench.page import columns, packing
 from dctbench.page.data import page_data
@@ -206,6 +207,37 @@ def test_a_size_is_exact_since_a_budget_may_be_that_very_size() -> None:
     odd = 2.0**33 + 4
     contents = arrange([recorded([result(values={"memory.tensor": ("B", odd), "memory.state": ("B", 0.0)})])], "sdpa")
     assert page_data(contents, {})["rows"]["columns"]["memory"] == int(odd)
+
+
+@pytest.mark.parametrize("slowest", [12e-3, 12.0004e-3, 11.9996e-3])
+def test_a_budget_is_kept_in_the_page_where_choose_says_so(slowest: float) -> None:
+    """The script divides µs by a million, and compares the limit with that."""
+    samples, values = (1e-3,) * 280 + (slowest,) * 20, {"error.smooth": ("1", slowest)}
+    contents = arrange([recorded([result("window", 512, samples, ratio=8, values=values)])], None)
+    [summary] = contents.facets[0].summaries
+    written = page_data(contents, {})["rows"]["columns"]
+    for limit in (11.9995e-3, 11.9996e-3, 12e-3, 12.0003e-3, 12.0004e-3):
+        told = [bool(breaches(summary, budgets)) for budgets in (Budgets(limit), Budgets(error_smooth=limit))]
+        assert told == [written["p99_high"] / 1e6 > limit, written["smooth"] > limit] == [slowest > limit] * 2
+
+
+@given(st.floats(1e-9, 1e5), st.sampled_from([(format_seconds, 1e-6), (format_relative_error, 1.0)]))
+@example(0.01, (format_seconds, 1e-6))
+@example(10.0499999999e-3, (format_seconds, 1e-6))
+def test_a_number_for_a_limit_is_never_below_the_value_and_reads_the_same(
+    value: float, column: tuple[Formatter, float]
+) -> None:
+    words, scale = column
+    read = packing.scaled(packing.brief_above(value, scale, words=words), scale)
+    assert value <= read <= value * (1 + 1.001e-5)
+    assert words(read) == words(value)
+
+
+@given(st.integers(100_000, 999_999), st.integers(-9, 0), st.floats(-1e-4, 1e-4))
+def test_a_limit_of_six_digits_is_kept_in_the_page_by_the_same_values(digits: int, power: int, beside: float) -> None:
+    limit = float(f"{digits}e{power - 5}")
+    value = limit * (1 + beside)
+    assert (packing.brief_above(value) > limit) is (value > limit)
 
 
 def test_no_sentence_of_the_decision_takes_the_place_of_one_of_the_recommendation() -> None:
