@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dctbench.analysis import Summary
-from dctbench.analysis.decision import Worth
+from dctbench.analysis.decision import Accuracies, Worth
 from dctbench.analysis.in_model import metrics_of
 from dctbench.analysis.model_choice import ModelChoice
 from dctbench.app.choose import ChooseOutcome
@@ -123,15 +123,21 @@ def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
             "error.smooth": s.values.get("error.smooth"),
             "error.noise": s.values.get("error.noise"),
             "error.input": s.values.get("error.input"),
-            "accuracy": {
-                f"{results.task}{place_of(results, outcome.accuracies.tasks)}": one.counted.mean
-                for results, one in outcome.accuracies.on_each_task(s)
-                if one is not None and one.counted.mean is not None
-            },
+            "accuracy": _accuracy(s, outcome.accuracies),
         }
         | ({"quality": _quality(s)} if outcome.in_model else {})
         for s in ranking.ranked
     ]
+
+
+def _accuracy(summary: Summary, accuracies: Accuracies) -> dict[str, float]:
+    """The mean accuracy of a method on each task that it was trained on."""
+    means = {}
+    for results, found in accuracies.on_each_task(summary):
+        score = results.score_of_reference(summary) if found is None else found.counted
+        if score is not None and score.mean is not None:
+            means[f"{results.task}{place_of(results, accuracies.tasks)}"] = score.mean
+    return means
 
 
 def _in_model(one: ModelChoice) -> dict[Case, str]:
