@@ -60,7 +60,7 @@ class Disclosure:
             results: of the run.
             anonymous: whether host, user, paths and command are left out.
             host_label: what to show in place of the name of this machine. Other machines, and this one if it is None,
-                get a label made of the CPU's model and the fingerprint.
+                get a label made of its GPUs, the CPU's model and the fingerprint.
         """
         results = list(results)
         here = socket.gethostname()
@@ -182,9 +182,10 @@ def _secrets(run: Run) -> frozenset[str]:
 
 
 def neutral_label(environment: Environment | None, fingerprint: str) -> str:
-    """Return a label for a machine that names nobody: `AMD EPYC 7763, 1a2b3c`."""
-    cpu = str(environment.facts.get("cpu") or "") if environment else ""
-    return ", ".join(part for part in (cpu[:200] or "a machine", fingerprint[:6]) if part)
+    """Return a label for a machine that names nobody: `NVIDIA H200, AMD EPYC 7763, 1a2b3c`."""
+    parts = [*environment.gpus, str(environment.facts.get("cpu") or "")] if environment else []
+    kind = ", ".join(filter(None, parts))
+    return ", ".join(filter(None, (kind[:200] or "a machine", fingerprint[:6])))
 
 
 def _mapped(value: Any, told: Callable[[str], str]) -> Any:

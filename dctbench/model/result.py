@@ -55,6 +55,11 @@ class Environment:
         """The host name."""
         return str(self.facts.get("host", ""))
 
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The kinds of GPU that it has, by name."""
+        return tuple(dict.fromkeys(str(gpu["name"]) for gpu in self.facts.get("gpu") or () if "name" in gpu))
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

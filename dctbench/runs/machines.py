@@ -21,7 +21,7 @@ def by_machine(found: RecordedRun) -> list[RecordedRun]:
     """Return a run in parts, one for each environment that measured a part of it; a run of one machine as it is.
 
     A planned case without a result belongs where the cases that it is compared with were measured, else to the first
-    part. The machine of a part is named by the model of its CPU and the start of its fingerprint.
+    part. The machine of a part is named by its GPUs, the model of its CPU and the start of its fingerprint.
     """
     results: dict[str, list[Result]] = {}
     for result in found.results:
@@ -70,7 +70,7 @@ def _words(environment: Environment) -> str:
     cores, torch = facts.get("cores_usable"), facts.get("torch")
     numbers = str(facts.get("cpu_id") or "").split()  # vendor, family, model and stepping of an x86 processor
     parts = [
-        *dict.fromkeys(str(gpu["name"]) for gpu in facts.get("gpu") or () if "name" in gpu),
+        *environment.gpus,
         str(facts["cpu"]),
         f"family {numbers[1]} model {numbers[2]}" if len(numbers) == 4 else "",
         pluralize(cores, "core") if cores else "",

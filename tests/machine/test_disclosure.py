@@ -101,6 +101,14 @@ def test_an_anonymous_environment_names_neither_a_commit_nor_a_board() -> None:
     assert facts["gpu"] == [{"name": "H200"}]
 
 
+def test_a_machine_without_a_name_is_told_by_its_gpus_too() -> None:
+    gpus = [{"name": "NVIDIA H200", "uuid": "GPU-1"}, {"name": "NVIDIA H200", "uuid": "GPU-2"}, {"name": "Other GPU"}]
+    both = {"f" * 16: Environment({**FACTS, "gpu": gpus}, "f" * 16), "a" * 16: Environment(FACTS, "a" * 16)}
+    told = Disclosure.of(RUN, both, [], anonymous=True)
+    hosts = [told.environment(environment).host for environment in both.values()]
+    assert hosts == ["NVIDIA H200, Other GPU, Test CPU, ffffff", "Test CPU, aaaaaa"]
+
+
 def test_a_user_whose_home_folder_a_message_names_is_anonymous_elsewhere_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USER", "planted-user")
     failed = result("full", status="error", message="/home/alice/x: alice and planted-user may not read it")

@@ -21,7 +21,7 @@ def host_label_option(section: str) -> Callable[[_Function], _Function]:
     return click.option(
         "--host-label", cls=Flag, section=section, metavar="TEXT", envvar="DCTBENCH_HOST_LABEL", show_envvar=True,
         callback=_label,
-        help="What to show in place of this machine's name (default: the CPU's model and part of the fingerprint).",
+        help="What to show in place of this machine's name (default: its GPUs, CPU and part of the fingerprint).",
     )  # fmt: skip
 
 
