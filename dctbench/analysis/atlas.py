@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dctbench.analysis.crossover import PayoffRange, payoffs
-from dctbench.analysis.summary import Summary, method_order
+from dctbench.analysis.crossover import PayoffRange, payoffs_of
+from dctbench.analysis.speedup import Speedup
+from dctbench.analysis.summary import method_order
 from dctbench.model import Case
 
 
@@ -36,25 +37,18 @@ class Sheet:
     rows: Mapping[str, Mapping[Column, PayoffRange]]
 
 
-def atlas(machines: Mapping[str, Iterable[Summary]], reference: str) -> list[Sheet]:
+def atlas(machines: Mapping[str, Mapping[Case, Speedup]]) -> list[Sheet]:
     """Return a sheet for each shape, the one that most machines have measured first.
 
     Args:
-        machines: the summaries of each machine, by its name. Those of a facet are of one run.
-        reference: the method that the others are compared with. A machine without it tells nothing.
+        machines: by the name of each machine the cases that it compared with the reference, each within one run.
     """
     facets: dict[tuple[object, ...], dict[str, list[PayoffRange]]] = {}
-    for machine, summaries in machines.items():
-        for found in payoffs(summaries, reference):
-            if found.points:
-                facets.setdefault(found.case.facet, {}).setdefault(machine, []).append(found)
+    for machine, speedups in machines.items():
+        for found in payoffs_of(speedups):
+            facets.setdefault(found.case.facet, {}).setdefault(machine, []).append(found)
     sheets = [_sheet(by_machine) for by_machine in facets.values()]
     return sorted(sheets, key=lambda sheet: -len(sheet.rows))
-
-
-def compared_facets(summaries: Iterable[Summary], reference: str) -> list[tuple[object, ...]]:
-    """Return the facets in which a run compares some method with the reference."""
-    return list(dict.fromkeys(found.case.facet for found in payoffs(summaries, reference) if found.points))
 
 
 def _sheet(by_machine: Mapping[str, Sequence[PayoffRange]]) -> Sheet:

@@ -8,7 +8,7 @@ between a length where the method is slower and one where it is faster. Nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -95,34 +95,42 @@ def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
 
     Trainings are left out: their latency is that of the layers which are timed beside them.
     """
+    return payoffs_of(beside_reference(summaries, reference))
+
+
+def beside_reference(summaries: Iterable[Summary], reference: str) -> dict[Case, Speedup | None]:
+    """Return the speed-up of each case of a run over the reference; None where the two cannot be compared.
+
+    Trainings and the reference itself are left out.
+    """
     summaries = [summary for summary in summaries if summary.case.task is None]
     found = reference_by_shape(summaries, reference)
-    rows: dict[tuple[object, ...], list[Summary]] = {}
-    speedups: dict[Case, Speedup] = {}
-    for summary in summaries:
-        if summary.case.implementation != reference:
-            rows.setdefault(summary.case.row, []).append(summary)
-            speedup = compare(summary, found.get(summary.case.shape))
-            if speedup is not None:
-                speedups[summary.case] = speedup
-    proven = _proven(speedups)
-    return [_payoff(sorted(members, key=lambda s: s.case.seq_len), speedups, proven) for members in rows.values()]
+    return {s.case: compare(s, found.get(s.case.shape)) for s in summaries if s.case.implementation != reference}
 
 
-def _proven(speedups: dict[Case, Speedup]) -> set[Case]:
+def payoffs_of(speedups: Mapping[Case, Speedup | None]) -> list[PayoffRange]:
+    """Return the same as `payoffs` for cases that were compared already, each within its run."""
+    rows: dict[tuple[object, ...], list[Case]] = {}
+    for case in speedups:
+        rows.setdefault(case.row, []).append(case)
+    proven = _proven({case: speedup for case, speedup in speedups.items() if speedup is not None})
+    return [_payoff(sorted(members, key=lambda case: case.seq_len), speedups, proven) for members in rows.values()]
+
+
+def _proven(speedups: Mapping[Case, Speedup]) -> set[Case]:
     """Return the cases whose difference is proven, with Holm's correction over all of them."""
     tested = [(case, speedup.p) for case, speedup in speedups.items() if speedup.p is not None]
     held = holm([p for _, p in tested], ALPHA)
     return {case for (case, _), holds in zip(tested, held, strict=True) if holds}
 
 
-def _payoff(members: Sequence[Summary], speedups: dict[Case, Speedup], proven: set[Case]) -> PayoffRange:
+def _payoff(members: Sequence[Case], speedups: Mapping[Case, Speedup | None], proven: set[Case]) -> PayoffRange:
     points = tuple(
-        Point(s.case.seq_len, speedup, speedup.leaning if s.case in proven else Winner.TIE)
-        for s in members
-        if (speedup := speedups.get(s.case)) is not None
+        Point(case.seq_len, speedup, speedup.leaning if case in proven else Winner.TIE)
+        for case in members
+        if (speedup := speedups[case]) is not None
     )
-    return PayoffRange(members[0].case, points, _crossings(points))
+    return PayoffRange(members[0], points, _crossings(points))
 
 
 def _crossings(points: Sequence[Point]) -> tuple[Crossing, ...]:

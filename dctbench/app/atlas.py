@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dctbench import analysis
-from dctbench.analysis import Summary
-from dctbench.analysis.atlas import Sheet, atlas, compared_facets
+from dctbench.analysis import Speedup
+from dctbench.analysis.atlas import Sheet, atlas
+from dctbench.analysis.crossover import beside_reference
 from dctbench.errors import UsageError
+from dctbench.model import Case
 from dctbench.runs.gallery import is_result_file, problems
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, from_file, recorded
 from dctbench.runs.machines import by_machine, machine_name
@@ -41,7 +43,10 @@ class AtlasRequest:
 
 @dataclass(frozen=True, slots=True)
 class Atlas:
-    """The answer: a sheet for each shape, and the runs that they show, by the name of the machine."""
+    """The answer: a sheet for each shape, and the runs that they show, by the name of the machine.
+
+    Each run holds only the cases that are shown of it.
+    """
 
     reference: str
     sheets: Sequence[Sheet]
@@ -51,32 +56,36 @@ class Atlas:
 def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
     """Read all sources and compare the methods on each machine.
 
-    Of the runs of one machine, the latest one that compares anything at a shape counts there, by its start: a file has
-    no other order, and a run that is imported late is no later one.
+    Of the runs of one machine, the latest one that compares a method at a length counts there, by its start: a file has
+    no other order, and a run that is imported late is no later one. So a run of one length leaves the others as they
+    are. A method is always compared with the reference of the same run.
 
     Raises:
         UsageError: when a source cannot be read, or none has anything to compare.
         StoreError: when a store cannot be read.
     """
-    latest: dict[str, dict[tuple[object, ...], RecordedRun]] = {}
+    latest: dict[str, dict[Case, tuple[RecordedRun, Speedup]]] = {}
     for whole in _runs(request.sources, listener):
         for part in by_machine(whole):
-            for facet in compared_facets(part.summaries, request.reference):
+            for case, speedup in beside_reference(part.summaries, request.reference).items():
+                if speedup is None:
+                    continue
                 here = latest.setdefault(part.results[0].fingerprint, {})
-                if facet not in here or here[facet].run.started_at < part.run.started_at:
-                    here[facet] = part
+                if case not in here or here[case][0].run.started_at < part.run.started_at:
+                    here[case] = (part, speedup)
     if not latest:
         raise UsageError(
             f"{' and '.join(request.sources)}: no method was measured beside {request.reference}",
             hint="export a run of several lengths: " + _EXPORT,
         )
-    machines: dict[str, list[Summary]] = {}
+    machines: dict[str, dict[Case, Speedup]] = {}
     runs: dict[str, list[RecordedRun]] = {}
     for here in latest.values():
-        name = machine_name(next(iter(here.values())))
-        machines[name] = [one for facet, part in here.items() for one in part.summaries if one.case.facet == facet]
-        runs[name] = list({part.run.id: part for part in here.values()}.values())
-    return Atlas(request.reference, atlas(machines, request.reference), runs)
+        parts = {part.run.id: part for part, _ in here.values()}
+        name = machine_name(next(iter(parts.values())))
+        machines[name] = {case: speedup for case, (_, speedup) in here.items()}
+        runs[name] = [part.only(case for case, (p, _) in here.items() if p is part) for part in parts.values()]
+    return Atlas(request.reference, atlas(machines), runs)
 
 
 def gallery_problems(sources: Sequence[str]) -> dict[str, list[str]]:

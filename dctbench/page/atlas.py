@@ -29,7 +29,7 @@ def atlas_html(
 
     Args:
         sheets: one for each shape.
-        runs: by the name of their machine, for the provenance.
+        runs: by the name of their machine, for the provenance, each with the cases that are shown of it.
         reference: the method that the others are compared with.
         heading: of the page.
     """
@@ -54,7 +54,7 @@ def atlas_html(
             for sheet in sheets
         ],
         runs=[
-            (name, found.run, next(iter(found.environments.values()), None))
+            (name, found.run, next(iter(found.environments.values()), None), words.lengths(found.plan))
             for name, several in runs.items()
             for found in several
         ],

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dctbench.analysis import Payoff, PayoffRange, Winner
 from dctbench.analysis.atlas import Sheet
 from dctbench.catalog import Kind
+from dctbench.model import Case
 from dctbench.wording.labels import Labels
 
 MISSING = "not measured"
@@ -37,6 +40,11 @@ def _partly(found: PayoffRange) -> str:
     told = [point for point in found.points if point.state is not Winner.TIE]
     lengths = ", ".join(str(point.length) for point in told)
     return f"{'faster' if told[0].state is Winner.FASTER else 'slower'} at {lengths}, else not told apart"
+
+
+def lengths(cases: Iterable[Case]) -> str:
+    """`n = 512, 1024`."""
+    return f"n = {', '.join(map(str, sorted({case.seq_len for case in cases})))}"
 
 
 def answer(sheet: Sheet, reference: str, labels: Labels) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dctbench.app.atlas import AtlasRequest, make_atlas
 from dctbench.model import Result
+from dctbench.page.atlas import atlas_html
 from dctbench.store import open_store
 from dctbench.store.importing import import_run
 from tests.support.made import ENVIRONMENT, RUN, in_two_rounds, result
@@ -32,3 +35,30 @@ def test_a_later_run_replaces_of_its_machine_what_it_compares_itself(tmp_path: P
         made = make_atlas(AtlasRequest(sources=[source]))
         assert {sheet.case.batch: sheet.lengths for sheet in made.sheets} == dict.fromkeys(shown, (512, 2048))
         assert [[one.run.id[0] for one in runs] for runs in made.runs.values()] == [list(shown.values())]
+
+
+def test_a_later_run_of_one_method_at_one_length_replaces_that_point_alone(tmp_path: Path) -> None:
+    """dct-kv takes half the time of sdpa, and in the second run a quarter, since its sdpa takes twice as long."""
+    source = str(tmp_path / "results.sqlite")
+    beside = in_two_rounds(result("pool", n, 1.5e-6 * n, ratio=8) for n in (512, 1024, 2048))
+    later = in_two_rounds([result("sdpa", 1024, 4e-6 * 1024), result("dct-kv", 1024, 1e-6 * 1024, ratio=8)])
+    with open_store(source, create=True) as store:
+        for name, day, results in (("b", 2, later), ("a", 1, [*sweep(1), *beside])):
+            run = replace(RUN, id=name * 16, started_at=f"2026-01-0{day}T00:00:00.000000+00:00")
+            import_run(store, run, [ENVIRONMENT], results)
+    made = make_atlas(AtlasRequest(sources=[source]))
+    [sheet] = made.sheets
+    [row] = sheet.rows.values()
+    told = {c.implementation: {p.length: p.speedup.ratio for p in found.points} for c, found in row.items()}
+    assert told == {
+        "dct-kv": pytest.approx({512: 2.0, 1024: 4.0, 2048: 2.0}),
+        "pool": pytest.approx(dict.fromkeys((512, 1024, 2048), 2 / 1.5)),
+    }
+    [runs] = made.runs.values()
+    shown = {(one.run.id[0], case.implementation, case.seq_len) for one in runs for case in one.plan}
+    assert shown == {("b", "dct-kv", 1024), ("a", "dct-kv", 512), ("a", "dct-kv", 2048)} | {
+        ("a", "pool", n) for n in (512, 1024, 2048)
+    }
+    page = atlas_html(made.sheets, made.runs, made.reference)
+    assert "n = 1024 of run bbbbbbbb" in page
+    assert "n = 512, 1024, 2048 of run aaaaaaaa" in page

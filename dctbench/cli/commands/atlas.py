@@ -49,7 +49,7 @@ def command(sources: tuple[str, ...], reference: str, check: bool, output: str, 
     """Show on which machine each method pays off, and from which length: one row for each machine.
 
     A source is a folder of exported files, one such file, or a store with the runs of many machines. Of several runs
-    of one machine, the latest that compares anything at a shape counts there.
+    of one machine, the latest that compares a method at a length counts there.
     """
     if check:
         found = gallery_problems(sources)
