@@ -145,6 +145,11 @@ class Summary:
         return _clock_step(self.rounds, self.medians)
 
     @property
+    def step_of_a_call(self) -> float:
+        """The step in seconds by which the clock tells the times of one call apart."""
+        return _step_of_a_call(self.rounds)
+
+    @property
     def modes(self) -> TwoModes | None:
         """The two speeds in seconds between which its processes differ; None where they do not fall into two."""
         return two_modes(tuple(self.medians.values()))
@@ -296,9 +301,14 @@ def _unique(warnings: Iterable[CaseWarning]) -> tuple[CaseWarning, ...]:
 
 
 def _clock_step(rounds: Sequence[Result], medians: Mapping[int, float]) -> float:
+    step = _step_of_a_call(rounds)
+    return step / max(step, min(medians.values()))  # a file may say that a call took less than any clock can tell
+
+
+def _step_of_a_call(rounds: Sequence[Result]) -> float:
+    """Return the step of the clock, divided by the calls of a sample."""
     step = CLOCK_STEPS.get(rounds[0].case.device_kind, CLOCK_STEP)
-    sample = min(result.details.calls_per_sample or 1 for result in rounds) * min(medians.values())
-    return step / max(step, sample)  # a file may say that a call took less than any clock can tell
+    return step / min(result.details.calls_per_sample or 1 for result in rounds)
 
 
 def _latency(

@@ -345,7 +345,8 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         if primary is not None and change.count and primary not in change.series:
             continue
         controls = tuple(name for name in references if name != primary and name in change.series)
-        timed[case] = Timed(case, change, primary, controls, seconds, floor(case))
+        step = max(base.step_of_a_call, head.step_of_a_call)
+        timed[case] = Timed(case, change, primary, controls, seconds, floor(case), step)
     return timed if comparison.paired else _moderated(timed, LOOKS if rules.confirm else 1)
 
 

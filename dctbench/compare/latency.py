@@ -47,6 +47,8 @@ class Timed:
     seconds: float
     """Latency of base, which turns a share into seconds for the floor."""
     floor: float
+    step: float
+    """Seconds by which the clock tells the times of one call apart."""
 
     @property
     def alone(self) -> bool:
@@ -122,8 +124,8 @@ def _movement(one: Timed, series: str | None, rules: Rules) -> LatencyCall:
         return LatencyCall.WITHIN
     if effect > tolerance:
         return LatencyCall.SLOWER
-    gained = effect < 1 / tolerance and one.change.effect(None) < 1  # else the reference became slower
-    return LatencyCall.FASTER if gained else LatencyCall.WITHIN
+    less = (1 - one.change.effect(None)) * one.seconds > one.step  # else the reference became slower
+    return LatencyCall.FASTER if less and effect < 1 / tolerance else LatencyCall.WITHIN
 
 
 def _plainly_within(one: Timed, rules: Rules) -> bool:

@@ -187,3 +187,13 @@ def test_equal_rounds_are_known_to_one_step_of_the_clock(device: str, step: floa
         assert method.latency.low < method.latency.value < method.latency.high
         [ranking] = analysis.rankings([reference, method], "sdpa")
         assert (len(ranking.leaders) == 1) is (one.p / 2 <= 0.025)
+
+
+@pytest.mark.parametrize(("device", "step"), [("cpu", 1e-7), ("cuda:0", 5e-7)])
+def test_a_sample_of_many_calls_tells_smaller_steps_of_one_call(device: str, step: float) -> None:
+    one = result("sdpa", 512, 1e-3, device=device)
+    ten = replace(one, details=replace(one.details, calls_per_sample=10))
+    for measured, told in ((one, step), (ten, step / 10)):
+        [summary] = analysis.summarise([measured])
+        assert summary.step_of_a_call == pytest.approx(told)
+        assert summary.clock_step == pytest.approx(told / 1e-3)

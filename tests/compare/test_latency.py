@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from dctbench.analysis.between import CLOCK_STEP, CLOCK_STEPS
 from dctbench.compare import Rules
 from dctbench.compare.change import Paired, Unpaired
 from dctbench.compare.latency import LatencyCall, Timed, latency_calls
+from dctbench.compare.rules import FLOORS
 from dctbench.model import Case
 
 CASE = Case("dct-x", 1024, 8)
@@ -21,13 +23,13 @@ STILL = {"sdpa": 1.0, "none": 1.0}
 
 def pairs(ratios: Sequence[float], drifts: Mapping[str, float] = STILL, **timed: float) -> Timed:
     change = Paired(tuple(math.log(ratio) for ratio in ratios), drifts)
-    return Timed(CASE, change, None, tuple(drifts), timed.get("seconds", 2e-3), timed.get("floor", 1e-4))
+    return Timed(CASE, change, None, tuple(drifts), timed.get("seconds", 2e-3), timed.get("floor", 1e-4), 1e-7)
 
 
 def processes(base: Sequence[float], head: Sequence[float], raw: float = 1.0) -> Timed:
     """Ratios to the reference on either side; `raw` is the change of the seconds, one process after the other."""
     seconds, ratios = ((1.0,) * len(base), (raw,) * len(head)), {"sdpa": (tuple(base), tuple(head))}
-    return Timed(CASE, Unpaired(seconds, ratios, 2e-3, looks=2), "sdpa", (), 2e-3, 1e-4)
+    return Timed(CASE, Unpaired(seconds, ratios, 2e-3, looks=2), "sdpa", (), 2e-3, 1e-4, 1e-7)
 
 
 def call(one: Timed, rules: Rules = RULES, others: int = 0) -> LatencyCall:
@@ -107,6 +109,17 @@ def test_a_change_whose_interval_stays_under_the_floor_passes_early_whatever_its
     assert call(pairs(ratios, seconds=3.8e-4)) is LatencyCall.OPEN  # the interval ends above it, the median below
     assert call(pairs([4.0] * 5, seconds=3e-5)) is LatencyCall.WITHIN
     assert call(pairs([4.0] * 5, seconds=4e-5)) is LatencyCall.SLOWER
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.9e-7, LatencyCall.WITHIN), (1.1e-7, LatencyCall.FASTER)])
+def test_a_case_is_not_faster_by_less_than_a_step_of_the_clock(seconds: float, said: LatencyCall) -> None:
+    """The reference takes twice as long in head. The case takes 2 ms less `seconds`; the clock has steps of 0.1 µs."""
+    one = processes((1.0, 1.01, 0.99, 1.0, 1.0), (0.5, 0.51, 0.49, 0.5, 0.5), raw=1 - seconds / 2e-3)
+    assert call(one, Rules(latency=0.10, pairs=5, max_pairs=5, confirm=False)) is said
+
+
+def test_the_floor_of_every_device_is_longer_than_a_step_of_its_clock() -> None:
+    assert all(floor > CLOCK_STEPS.get(kind, CLOCK_STEP) for kind, floor in FLOORS.items())
 
 
 def test_fewer_pairs_than_the_rules_want_decide_nothing() -> None:
