@@ -29,7 +29,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 12
+PROTOCOL = 13
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -191,11 +191,14 @@ class Description(_TaggedReply, frozen=True, tag="description"):
 
     FLOPs are those of one forward pass; of a case with a task, those of all forward passes of its training. They are
     None for a method that states no formula, and for a shape that it refuses.
+
+    `unanswered` is set only by a node of a cluster, which asks its own workers: why some method could not be asked.
     """
 
     implementations: dict[str, ImplementationFacts]
     flops: list[Annotated[float, Meta(ge=0, le=1e30)] | None]
     tasks: dict[str, TaskFacts] = {}
+    unanswered: Text | None = None
 
 
 class ModelFacts(_TaggedReply, frozen=True, tag="model"):

@@ -84,7 +84,7 @@ class Node:
             unavailable = isinstance(error, UnavailableError)
             return encode_reply(Failure(error.message, hint=error.hint, unavailable=unavailable))
         flops: list[float | None] = [found.flops[case] for case in asked.cases]
-        return encode_reply(Description(dict(found.methods), flops, dict(found.tasks)))
+        return encode_reply(Description(dict(found.methods), flops, dict(found.tasks), found.unanswered))
 
     def close(self) -> None:
         """End what still runs, and remove what was written."""

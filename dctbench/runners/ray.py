@@ -208,7 +208,7 @@ class RayRunner:
             raise kind(reply.message, hint=reply.hint)
         counted = zip(cases, reply.flops, strict=True)
         flops = {case: None if n is None else int(n) for case, n in counted}
-        return Facts(reply.implementations, flops, reply.tasks)
+        return Facts(reply.implementations, flops, reply.tasks, reply.unanswered)
 
     def _description(self, request: bytes) -> Description | Failure:
         said = "it has none"

@@ -11,17 +11,26 @@ import pytest
 
 from dctbench.errors import UnavailableError
 from dctbench.model import Case
-from dctbench.protocol import NodeCase, NodeFacts, NodeSettings
+from dctbench.protocol import (
+    DescribeRequest,
+    Description,
+    NodeCase,
+    NodeFacts,
+    NodeSettings,
+    decode_reply,
+    encode_request,
+)
 from dctbench.runners import node as node_module
 from dctbench.runners.lock_files import VARIABLE
 from dctbench.runners.node import Node
+from tests.support import SUPPORT
 
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Node]:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     monkeypatch.setattr(node_module, "_restore_variables", lambda: None)  # those of this process, for this process
-    made = Node(msgspec.json.encode(NodeSettings(60.0, 0.0, ["cpu"])))
+    made = Node(msgspec.json.encode(NodeSettings(60.0, 0.0, ["cpu"], {"PYTHONPATH": str(SUPPORT)})))
     yield made
     made.close()
 
@@ -34,3 +43,12 @@ def test_a_node_is_not_ready_while_another_run_measures_on_its_device(node: Node
             with pytest.raises(UnavailableError, match=r"^cpu was not free within 0s: another process is measuring"):
                 ask()
     assert msgspec.json.decode(node.about(), type=NodeFacts).facts["cores_usable"]
+
+
+def test_a_node_says_why_a_method_could_not_be_asked(node: Node) -> None:
+    """Without its FLOPs, another node or machine may plan differently."""
+    cases = [Case("hostile:DiesWhenDescribed", 64), Case("sdpa", 64)]
+    found = decode_reply(node.describe(encode_request(DescribeRequest([], cases))), Description)
+    assert isinstance(found, Description)
+    assert [flops is None for flops in found.flops] == [True, False]
+    assert str(found.unanswered).startswith("hostile:DiesWhenDescribed: ")

@@ -180,6 +180,15 @@ def test_a_node_that_cannot_describe_is_given_up_and_the_next_one_is_asked(
     assert notice.startswith(f"warning: node {asked.name} was lost (")
 
 
+def test_a_method_that_a_node_could_not_ask_is_known_to_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard is refused then, as it is on one machine."""
+    why = "hostile:Silent: timeout after 120 s"
+    line = encode_reply(Description({}, [None], unanswered=why))
+    runner, _ = opened(monkeypatch, [{"describe": lambda asked: line}])
+    with runner:
+        assert runner.describe(["hostile:Silent"], [Case("hostile:Silent", 64)]).unanswered == why
+
+
 def test_when_no_node_can_describe_the_error_names_the_last_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     runner, _ = opened(monkeypatch, [{"describe": raising(RayError("its node died"))}] * 2)
     with runner, pytest.raises(UnavailableError, match=r"at auto could describe .* was lost \(its node died\)$"):
