@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -239,17 +240,20 @@ class _Reader:
         self.where = where
 
     def line(self, table: tuple[str, ...], key: str) -> int | None:
-        """Return the line of `key` in `[table]` or of its header; None for TOML spellings that this does not parse."""
+        """Return the line of `key` in `[table]` or of its header; None for TOML spellings that this does not parse.
+
+        The tables of an array are `(name, "1")`, `(name, "2")` and so on. The line of its name is that of the first.
+        """
         current: tuple[str, ...] = ()
-        parts = 0
+        so_far: Counter[tuple[str, ...]] = Counter()
         for number, line in enumerate(self.lines, 1):
-            if re.match(r"\s*\[\[", line):
-                parts += 1
-                current = ("parts", str(parts))
-            header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+            header = re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line)
             if header:
-                current = tuple(word.strip().strip("\"'") for word in header[1].split("."))
-                if current == (*table, key):
+                name = current = tuple(word.strip().strip("\"'") for word in header[2].split("."))
+                if header[1] == "[[":
+                    so_far[name] += 1
+                    current = (*name, str(so_far[name]))
+                if (*table, key) in (name, current):
                     return number
             elif current == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
                 return number
@@ -270,16 +274,19 @@ class _Reader:
     def table(self, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         value = data.get(key, {})
         if not isinstance(value, dict):
-            raise self.error((), key, "must be a table")
+            raise self.error((), key, "must be a table", f"write [{key}] once, before its keys")
         return value
 
     def parts(self, data: Mapping[str, Any]) -> list[several.Axes]:
         """Return the axes of `[[parts]]`, each checked like `[axes]`."""
         value = data.get("parts", [])
-        if not isinstance(value, list) or not all(isinstance(part, dict) and part for part in value):
-            raise self.error((), "parts", "must be tables with axes", "write [[parts]] before the axes of each")
+        hint = "write [[parts]] before the axes of each"
+        if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+            raise self.error((), "parts", "must be tables with axes", hint)
         found: list[several.Axes] = []
         for number, part in enumerate(value, 1):
+            if not part:
+                raise self.error(("parts",), str(number), "has no axes", hint)
             table = ("parts", str(number))
             self.only(part, table, several.OF_A_PART)
             found.append({key: self.axis(table, key, given) for key, given in part.items()})

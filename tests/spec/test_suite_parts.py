@@ -75,6 +75,14 @@ def test_a_mistake_in_a_part_names_its_line(old: str, new: str, line: int, words
     assert words in f"{refused.value.message} {refused.value.hint}"
 
 
+@pytest.mark.parametrize(("number", "line"), [(1, 4), (2, 10), (3, 15)])
+def test_an_empty_part_names_its_own_line(number: int, line: int) -> None:
+    before, *parts = PARTS.split("[[parts]]\n")
+    parts.insert(number - 1, "")
+    with pytest.raises(UsageError, match=rf"^suite parts.toml, line {line}: parts.{number} has no axes$"):
+        suites.parse("[[parts]]\n".join([before, *parts]), "parts.toml")
+
+
 @pytest.mark.parametrize(
     ("of_the_part", "kept"), [("kept = 64", (None, 64)), ("ratio = 2", (2, None)), ("batch = 2", (4, None))]
 )

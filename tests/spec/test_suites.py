@@ -238,6 +238,16 @@ def test_a_table_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "place"),
+    [("axes", "line 3: axes"), ("settings", "line 8: settings"), ("settings.env", "line 11: settings.env")],
+)
+def test_an_array_in_place_of_a_table_is_refused_with_its_line(table: str, place: str) -> None:
+    text = GOOD.replace(f"[{table}]", f"[[{table}]]")
+    with pytest.raises(UsageError, match=rf"^suite mine.toml, {place} must be a table"):
+        suites.parse(text, "mine.toml")
+
+
+@pytest.mark.parametrize(
     ("key", "most"), [("rounds", 1000), ("short_rounds", 1000), ("samples", 100_000), ("jobs", 1024)]
 )
 def test_a_count_goes_from_one_to_its_most(key: str, most: int) -> None:
