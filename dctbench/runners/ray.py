@@ -75,6 +75,10 @@ class RaySettings:
     same_cpu: bool = False
 
 
+class _OtherVersionError(DctbenchError):
+    """A node cannot measure for this driver, since it runs other versions."""
+
+
 class RayRunner:
     """Runs one case at a time on each node of a cluster. Use it as a context manager: leaving it frees the nodes.
 
@@ -94,7 +98,7 @@ class RayRunner:
         self._ray = _connected(settings.address)
         self._local, self._settings, self._on_notice = local, settings, on_notice
         self._actors: dict[Place, tuple[Reservation, Any]] = {}
-        self._renewals: list[Future[tuple[Reservation, Any, Environment]]] = []
+        self._renewals: dict[Future[tuple[Any, Environment]], Reservation] = {}
         self._only_kind: str | None = None  # the fingerprint of all nodes, where others are refused
         self._refused: set[str] = set()  # ids of nodes
         self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="dctbench-ray")
@@ -273,9 +277,10 @@ class RayRunner:
             raise self._no_node("could be used")
 
     def _no_node(self, what: str) -> UnavailableError:
+        refused = "; a node that is named above as not used is not asked again" if self._refused else ""
         return UnavailableError(
             f"no node of the Ray cluster at {self._settings.address} {what} within "
-            f"{format_duration(self._settings.deadline)}",
+            f"{format_duration(self._settings.deadline)}{refused}",
             hint="see `ray status`; start nodes or free them, or wait longer with --runner-timeout; what is measured "
             "is stored: dctbench run --resume",
         )
@@ -283,14 +288,16 @@ class RayRunner:
     def _renew(self, wanted: Sequence[Reservation]) -> None:
         if self._closing.is_set():
             return
-        self._renewals += [self._threads.submit(self._start, one) for one in wanted]
+        self._renewals |= {self._threads.submit(self._start, one): one for one in wanted}
 
     def _take_renewals(self) -> None:
         for renewal in [one for one in self._renewals if one.done()]:
-            self._renewals.remove(renewal)
+            reservation = self._renewals.pop(renewal)
             try:
-                reservation, actor, found = renewal.result()
+                actor, found = renewal.result()
             except DctbenchError as error:
+                if isinstance(error, _OtherVersionError):  # started again, it would say the same
+                    self._refused.add(reservation.node)
                 self._on_notice(f"warning: {error.message}")
                 continue
             if self._only_kind in (None, found.fingerprint):
@@ -303,11 +310,12 @@ class RayRunner:
                 "the others"
             )
 
-    def _start(self, reservation: Reservation) -> tuple[Reservation, Any, Environment]:
+    def _start(self, reservation: Reservation) -> tuple[Any, Environment]:
         """Start the process of a node, and ask what the node is.
 
         Raises:
             DctbenchError: naming the node and why it is not used.
+            _OtherVersionError: when that is so until somebody installs something there.
         """
         ray = self._ray
         strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(reservation.node, soft=False)
@@ -342,10 +350,10 @@ class RayRunner:
         name = f"node {reservation.name} is not used"
         try:
             line = self._ray.get(actor.about.remote(), timeout=self._settings.deadline)
-            return reservation, actor, _environment(line)
+            return actor, _environment(line)
         except InvalidDataError as error:
             self._ray.kill(actor)
-            raise DctbenchError(f"{name}: {error}") from error
+            raise _OtherVersionError(f"{name}: {error}") from error
         except (ray.exceptions.GetTimeoutError, TimeoutError) as error:
             self._ray.kill(actor)
             waited = format_duration(self._settings.deadline)
@@ -425,11 +433,11 @@ def _environment(line: bytes) -> Environment:
         raise InvalidDataError(f"its answer is not valid: {error}") from None
     here = environment.package_version("dctbench")
     if (read.protocol, read.version) != (PROTOCOL, here):
-        raise InvalidDataError(f"it has dctbench {read.version}, here is {here}")
+        raise InvalidDataError(f"it has dctbench {read.version}, here is {here}; install the same version there")
     facts = converted(read.facts, EnvironmentFacts, "the facts of the node")
     torch = environment.package_version("torch")
     if facts.torch != torch:
-        raise InvalidDataError(f"it has torch {facts.torch}, here is {torch}")
+        raise InvalidDataError(f"it has torch {facts.torch}, here is {torch}; install the same version there")
     return Environment(sanitize_values(read.facts), read.fingerprint)
 
 

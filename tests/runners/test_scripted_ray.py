@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 import pytest
 
 from dctbench.errors import CannotJudgeError, UnavailableError
+from dctbench.machine import environment
 from dctbench.model import Case
 from dctbench.protocol import CaseReply, Description, Figures, NodeCase, encode_reply
 from dctbench.runners import LostError, MeasureSpec
@@ -109,6 +111,39 @@ def test_a_node_that_cannot_measure_is_given_up_with_the_reason_and_asked_again(
         assert lost.message == f"node {place.name} was lost ({error})"
         assert runner.places() != [place]
     assert [node.killed.is_set() for node in ray.started] == [True, True]
+
+
+def test_a_node_of_another_version_is_started_once_though_all_others_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_runner, "_LOOK_SECONDS", 0.01)
+    first = threading.Event()
+    notices: list[str] = []
+
+    def once() -> bytes:
+        if first.is_set():
+            raise RayError("its node died")
+        first.set()
+        return about()
+
+    answers: list[dict[str, Answer]] = [
+        {"about": once, "measure": raising(RayError("its node died"))},
+        {"about": lambda: about(version="0.0.9")},
+    ]
+    runner, ray = opened(monkeypatch, answers, notices, deadline=1.0)
+    with runner:
+        assert isinstance(runner.submit(CASE, MeasureSpec(1), place=runner.places()[0]).exception(), LostError)
+        with pytest.raises(
+            UnavailableError, match=r"was left within 1s; a node that is named above as not used is not asked again$"
+        ):
+            runner.places()
+    starts = Counter(node.name for node in ray.started)
+    assert starts["000001"] == 1
+    assert starts["000000"] > 2
+    [notice] = [text for text in notices if "(000001)" in text]
+    here = environment.package_version("dctbench")
+    assert notice == (
+        f"warning: node 10.0.0.1 (000001) is not used: it has dctbench 0.0.9, here is {here}; install the same "
+        "version there"
+    )
 
 
 def test_every_node_measures_at_once_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
