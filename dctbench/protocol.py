@@ -29,7 +29,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 13
+PROTOCOL = 14
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -148,12 +148,16 @@ class NodeCase(Struct, frozen=True):
 
 
 class NodeFacts(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node of a cluster is: the facts of its environment, and the version of dctbench that it runs."""
+    """What a node of a cluster is: the facts of its environment, and the version of dctbench that it runs.
+
+    `busy` says which other run measures on its devices at the moment, None if they are free.
+    """
 
     protocol: int
     version: Text | None
     fingerprint: Name
     facts: Free
+    busy: Text | None = None
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True):

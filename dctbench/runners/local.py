@@ -365,6 +365,17 @@ class LocalRunner:
         self._notices.wait([future])
         return future.result()
 
+    def busy(self, devices: Sequence[str]) -> str | None:
+        """Return which other run measures on one of the devices at the moment, None if all are free."""
+        for device in devices:
+            lock = _lock_of(nvml.physical(device, self.variables))
+            try:
+                if not lock.take():
+                    return f"{lock.holder} is measuring on {device}"
+            finally:
+                lock.release()
+        return None
+
     @contextmanager
     def hold(self, devices: Sequence[str], *, shared: bool = False) -> Iterator[None]:
         """Hold the devices for this run alone; other runs on this machine wait.
@@ -382,7 +393,7 @@ class LocalRunner:
 
     @contextmanager
     def _lock(self, name: str, device: str, shared: bool) -> Iterator[None]:
-        lock = Lock(name.replace(":", "-"))
+        lock = _lock_of(name)
         try:
             with self._asking:  # of trainings that wait side by side, one says so
                 self._take(lock, device, shared)
@@ -406,6 +417,11 @@ class LocalRunner:
                 self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it; press Ctrl-C to stop waiting")
                 announced = True
             self._closing.wait(_LOCK_SECONDS)
+
+
+def _lock_of(name: str) -> Lock:
+    """Return the lock of the device of that physical name."""
+    return Lock(name.replace(":", "-"))
 
 
 def _scheduled_seconds(case: Case, sampling: Mapping[str, Any]) -> float:

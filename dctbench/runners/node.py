@@ -52,14 +52,19 @@ class Node:
         self._runner = LocalRunner(local)
 
     def about(self) -> bytes:
-        """Return JSON of `protocol.NodeFacts`, once no other run measures on the devices.
+        """Return JSON of `protocol.NodeFacts`. It waits for nothing."""
+        here = self._runner.environment
+        busy = self._runner.busy(self._devices)
+        return msgspec.json.encode(NodeFacts(PROTOCOL, self._runner.version, here.fingerprint, dict(here.facts), busy))
+
+    def wait_for_devices(self) -> None:
+        """Return once no other run measures on the devices.
 
         Raises:
             UnavailableError: when one does for too long.
         """
         with self._runner.hold(self._devices):
-            here = self._runner.environment
-        return msgspec.json.encode(NodeFacts(PROTOCOL, self._runner.version, here.fingerprint, dict(here.facts)))
+            return
 
     def measure(self, request: bytes) -> bytes:
         """Return the line of a `CaseReply` to a `NodeCase`.

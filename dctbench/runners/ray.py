@@ -38,6 +38,7 @@ from dctbench.runners import Facts, LostError, MeasureSpec, Place, responses, re
 from dctbench.runners.interleave import Turn
 from dctbench.runners.local import DESCRIBE_TIMEOUT, LocalSettings
 from dctbench.runners.node import Node
+from dctbench.runners.notices import Notices
 from dctbench.runners.reservations import Reservation, reservations
 from dctbench.text.fields import Facts as EnvironmentFacts
 from dctbench.text.format import format_duration, shorten
@@ -96,7 +97,9 @@ class RayRunner:
 
     def __init__(self, local: LocalSettings, settings: RaySettings, on_notice: Callable[[str], None]) -> None:
         self._ray = _connected(settings.address)
-        self._local, self._settings, self._on_notice = local, settings, on_notice
+        self._local, self._settings = local, settings
+        self._notices = Notices(on_notice)
+        self._on_notice = self._notices.put
         self._actors: dict[Place, tuple[Reservation, Any]] = {}
         self._renewals: dict[Future[tuple[Any, Environment]], Reservation] = {}
         self._only_kind: str | None = None  # the fingerprint of all nodes, where others are refused
@@ -291,7 +294,9 @@ class RayRunner:
         self._renewals |= {self._threads.submit(self._start, one): one for one in wanted}
 
     def _take_renewals(self) -> None:
-        for renewal in [one for one in self._renewals if one.done()]:
+        done = [one for one in self._renewals if one.done()]
+        self._notices.wait([], 0.0)  # what a node waited for is said before what became of it
+        for renewal in done:
             reservation = self._renewals.pop(renewal)
             try:
                 actor, found = renewal.result()
@@ -348,16 +353,23 @@ class RayRunner:
             .remote(settings)
         )
         name = f"node {reservation.name} is not used"
+        deadline = monotonic() + self._settings.deadline
+        waited_for = ""
         try:
-            line = self._ray.get(actor.about.remote(), timeout=self._settings.deadline)
-            return actor, _environment(line)
+            told = _node_facts(ray.get(actor.about.remote(), timeout=self._settings.deadline))
+            found = _environment(told)
+            if told.busy is not None:
+                waited_for = f": {shorten(sanitize_text(told.busy), 160)}"
+                self._notices.put(f"waiting for node {reservation.name}{waited_for}")
+                ray.get(actor.wait_for_devices.remote(), timeout=max(0.0, deadline - monotonic()))
+            return actor, found
         except InvalidDataError as error:
             self._ray.kill(actor)
             raise _OtherVersionError(f"{name}: {error}") from error
         except (ray.exceptions.GetTimeoutError, TimeoutError) as error:
             self._ray.kill(actor)
             waited = format_duration(self._settings.deadline)
-            raise DctbenchError(f"{name}: it was not free within {waited}") from error
+            raise DctbenchError(f"{name}: it was not free within {waited}{waited_for}") from error
         except ray.exceptions.RayError as error:
             raise DctbenchError(f"{name}: {_reason(error)}") from error
 
@@ -421,24 +433,32 @@ def _require_port(address: str, hint: str) -> None:
         raise UnavailableError(f"no Ray cluster at {address}: {error.strerror or error}", hint=hint) from None
 
 
-def _environment(line: bytes) -> Environment:
+def _node_facts(line: bytes) -> NodeFacts:
+    """Return what a node tells about itself.
+
+    Raises:
+        InvalidDataError: for a reply that is not valid.
+    """
+    try:
+        return msgspec.json.decode(line, type=NodeFacts)
+    except msgspec.MsgspecError as error:
+        raise InvalidDataError(f"its answer is not valid: {error}") from None
+
+
+def _environment(told: NodeFacts) -> Environment:
     """Return the environment of a node that can measure for this driver.
 
     Raises:
-        InvalidDataError: for a reply that is not valid, and for versions unlike those here.
+        InvalidDataError: for facts that are not valid, and for versions unlike those here.
     """
-    try:
-        read = msgspec.json.decode(line, type=NodeFacts)
-    except msgspec.MsgspecError as error:
-        raise InvalidDataError(f"its answer is not valid: {error}") from None
     here = environment.package_version("dctbench")
-    if (read.protocol, read.version) != (PROTOCOL, here):
-        raise InvalidDataError(f"it has dctbench {read.version}, here is {here}; install the same version there")
-    facts = converted(read.facts, EnvironmentFacts, "the facts of the node")
+    if (told.protocol, told.version) != (PROTOCOL, here):
+        raise InvalidDataError(f"it has dctbench {told.version}, here is {here}; install the same version there")
+    facts = converted(told.facts, EnvironmentFacts, "the facts of the node")
     torch = environment.package_version("torch")
     if facts.torch != torch:
         raise InvalidDataError(f"it has torch {facts.torch}, here is {torch}; install the same version there")
-    return Environment(sanitize_values(read.facts), read.fingerprint)
+    return Environment(sanitize_values(told.facts), told.fingerprint)
 
 
 def _reason(error: BaseException) -> str:

@@ -35,14 +35,21 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Node]:
     made.close()
 
 
-def test_a_node_is_not_ready_while_another_run_measures_on_its_device(node: Node, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [fcntl.LOCK_EX, fcntl.LOCK_SH], ids=["timed", "trainings"])
+def test_a_node_says_what_it_is_at_once_and_is_not_ready_while_another_run_works_on_its_device(
+    node: Node, tmp_path: Path, kind: int
+) -> None:
     case = msgspec.json.encode(NodeCase(Case("none", 16, heads=2, head_dim=8), 1))
     with (tmp_path / "dctbench-cpu.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        for ask in (node.about, lambda: node.measure(case)):
+        fcntl.flock(held, kind)
+        busy = msgspec.json.decode(node.about(), type=NodeFacts)
+        for ask in (node.wait_for_devices, lambda: node.measure(case)):
             with pytest.raises(UnavailableError, match=r"^cpu was not free within 0s: another process is measuring"):
                 ask()
-    assert msgspec.json.decode(node.about(), type=NodeFacts).facts["cores_usable"]
+    assert busy.busy == "another process is measuring on cpu"
+    assert busy.facts["cores_usable"]
+    node.wait_for_devices()
+    assert msgspec.json.decode(node.about(), type=NodeFacts).busy is None
 
 
 def test_a_node_says_why_a_method_could_not_be_asked(node: Node) -> None:

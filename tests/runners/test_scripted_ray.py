@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
@@ -27,15 +27,14 @@ DESCRIBED = encode_reply(Description({}, [1.0]))
 def opened(
     monkeypatch: pytest.MonkeyPatch,
     answers: Sequence[dict[str, Answer]],
-    notices: list[str] | None = None,
+    on_notice: Callable[[str], None] = lambda text: None,
     *,
     same_cpu: bool = False,
     deadline: float = 10.0,
 ) -> tuple[RayRunner, ScriptedRay]:
     ray = ScriptedRay(answers)
     monkeypatch.setattr(ray_runner, "_connected", lambda address: ray)
-    said: list[str] = [] if notices is None else notices
-    return RayRunner(LocalSettings(), RaySettings("auto", ["cpu"], deadline, same_cpu), said.append), ray
+    return RayRunner(LocalSettings(), RaySettings("auto", ["cpu"], deadline, same_cpu), on_notice), ray
 
 
 @pytest.mark.parametrize("same_cpu", [False, True])
@@ -60,7 +59,7 @@ def test_a_node_of_another_kind_is_refused_later_too_if_that_was_asked_for(monke
         {"about": lambda: about("a" * 16)},
         {"about": lambda: about(next(kinds)), "measure": raising(RayError("its node died"))},
     ]
-    runner, ray = opened(monkeypatch, answers, notices, same_cpu=True)
+    runner, ray = opened(monkeypatch, answers, notices.append, same_cpu=True)
     with runner:
         stays, lost = sorted(runner.places(), key=lambda place: place.name)
         assert isinstance(runner.submit(CASE, MeasureSpec(1), place=lost).exception(), LostError)
@@ -85,9 +84,55 @@ def test_the_only_node_is_named_with_the_reason_when_it_is_not_free_before_the_d
         return about()
 
     with pytest.raises(UnavailableError, match=r"could be used within 1s$"):
-        opened(monkeypatch, [{"about": busy}], notices, deadline=1.0)
+        opened(monkeypatch, [{"about": busy}], notices.append, deadline=1.0)
     over.set()
     assert notices == ["warning: node 10.0.0.1 (000000) is not used: it was not free within 1s"]
+
+
+BUSY = "process 4711 (alice, dctbench) is measuring on cpu"
+
+
+def test_which_run_a_node_waits_for_is_said_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    notices: list[str] = []
+    told = threading.Event()
+
+    def wait_for_devices() -> bytes:
+        assert told.wait(timeout=30)
+        return b""
+
+    def tell(text: str) -> None:
+        notices.append(text)
+        told.set()
+
+    runner, _ = opened(
+        monkeypatch, [{"about": lambda: about(busy=BUSY), "wait_for_devices": wait_for_devices}], tell, deadline=60.0
+    )
+    with runner:
+        assert len(runner.places()) == 1
+    assert notices == [f"waiting for node 10.0.0.1 (000000): {BUSY}"]
+
+
+def test_a_node_that_another_run_holds_until_the_deadline_is_named_with_that_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray_runner, "_LOOK_SECONDS", 0.0)
+    notices: list[str] = []
+    over = threading.Event()
+
+    def wait_for_devices() -> bytes:
+        over.wait(timeout=30)
+        return b""
+
+    answers: list[dict[str, Answer]] = [
+        {"about": lambda: about(busy=BUSY), "wait_for_devices": wait_for_devices},
+    ]
+    with pytest.raises(UnavailableError, match=r"could be used within 1s$"):
+        opened(monkeypatch, answers, notices.append, deadline=1.0)
+    over.set()
+    assert notices == [
+        f"waiting for node 10.0.0.1 (000000): {BUSY}",
+        f"warning: node 10.0.0.1 (000000) is not used: it was not free within 1s: {BUSY}",
+    ]
 
 
 def raising(error: Exception) -> Answer:
@@ -128,7 +173,7 @@ def test_a_node_of_another_version_is_started_once_though_all_others_are_lost(mo
         {"about": once, "measure": raising(RayError("its node died"))},
         {"about": lambda: about(version="0.0.9")},
     ]
-    runner, ray = opened(monkeypatch, answers, notices, deadline=1.0)
+    runner, ray = opened(monkeypatch, answers, notices.append, deadline=1.0)
     with runner:
         assert isinstance(runner.submit(CASE, MeasureSpec(1), place=runner.places()[0]).exception(), LostError)
         with pytest.raises(
@@ -205,7 +250,7 @@ def test_a_node_that_cannot_describe_is_given_up_and_the_next_one_is_asked(
     def describe(line: bytes) -> bytes:  # of either node, for they are ready, and asked, in either order
         return next(answers)(line)
 
-    runner, ray = opened(monkeypatch, [{"describe": describe}] * 2, notices)
+    runner, ray = opened(monkeypatch, [{"describe": describe}] * 2, notices.append)
     with runner:
         asked = runner.places()[0]
         assert runner.describe(["sdpa"], [CASE]).flops == {CASE: 1}

@@ -96,8 +96,8 @@ class ScriptedRay:
         return
 
 
-def about(fingerprint: str = ENVIRONMENT.fingerprint, version: str | None = None) -> bytes:
+def about(fingerprint: str = ENVIRONMENT.fingerprint, version: str | None = None, busy: str | None = None) -> bytes:
     """What a node tells about itself that has the packages of this machine, or another version of dctbench."""
     facts = {**ENVIRONMENT.facts, "torch": environment.package_version("torch")}
     version = version or environment.package_version("dctbench")
-    return msgspec.json.encode(NodeFacts(PROTOCOL, version, fingerprint, facts))
+    return msgspec.json.encode(NodeFacts(PROTOCOL, version, fingerprint, facts, busy))
