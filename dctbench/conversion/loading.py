@@ -10,15 +10,24 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from dctbench import catalog
 from dctbench.conversion.pretrained import load_pretrained
-from dctbench.conversion.subject import SEED, Inputs, Purpose, Subject, arguments, length_first, scores
+from dctbench.conversion.subject import (
+    SEED,
+    Inputs,
+    Purpose,
+    Subject,
+    arguments,
+    length_first,
+    map_tensors,
+    scores,
+    tensors_of,
+)
 from dctbench.errors import UsageError
 
 
@@ -68,7 +77,7 @@ def _inputs_of(
             return made
         torch.manual_seed(SEED)
         first = arguments(inputs(seq_len, batch))
-        if not all(torch.equal(a, b) for a, b in zip(_flat(made), _flat(first), strict=True)):
+        if not all(torch.equal(a, b) for a, b in zip(tensors_of(made), tensors_of(first), strict=True)):
             return made
         if purpose is not Purpose.COMPARE:
             raise UsageError(
@@ -91,16 +100,10 @@ def _inputs_of(
     return noise if inputs is None else own
 
 
-def _flat(inputs: Inputs) -> Iterator[Tensor]:
-    return (value for value in (*inputs[0], *inputs[1].values()) if isinstance(value, Tensor))
-
-
 def _rolled(inputs: Inputs, batch: int, number: int) -> Inputs:
     """Return other inputs of the same kind, for a function that always returns the same ones."""
 
-    def roll(value: Any) -> Any:
-        if not isinstance(value, Tensor) or value.ndim < 2:
-            return value
-        return value.roll(number, dims=0 if length_first(value, batch) else 1)
+    def roll(value: Tensor) -> Tensor:
+        return value if value.ndim < 2 else value.roll(number, dims=0 if length_first(value, batch) else 1)
 
-    return tuple(map(roll, inputs[0])), {name: roll(value) for name, value in inputs[1].items()}
+    return map_tensors(roll, inputs)

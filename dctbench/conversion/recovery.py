@@ -11,12 +11,11 @@ import copy
 import math
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dctbench.conversion.subject import Called, Inputs, Purpose, Subject, real_part, real_tokens_of
+from dctbench.conversion.subject import Called, Inputs, Purpose, Subject, map_tensors, real_part, real_tokens_of
 from dctbench.errors import UnsupportedError
 
 RATES = (1e-4, 3e-4, 1e-3)
@@ -90,13 +89,11 @@ def held_out_loss(subject: Subject, model: nn.Module, seq_len: int) -> float:
 def _in_float32(subject: Subject) -> Subject:
     """Return the original with whatever is in half precision in float32, its inputs as well."""
 
-    def widened(value: Any) -> Any:
-        half = isinstance(value, Tensor) and value.dtype in HALF
-        return value.float() if half else value
+    def widened(value: Tensor) -> Tensor:
+        return value.float() if value.dtype in HALF else value
 
     def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
-        positional, named = subject.inputs(seq_len, batch, number, purpose)
-        return tuple(map(widened, positional)), {name: widened(value) for name, value in named.items()}
+        return map_tensors(widened, subject.inputs(seq_len, batch, number, purpose))
 
     return replace(subject, model=_widened(subject.model), make_inputs=inputs)
 

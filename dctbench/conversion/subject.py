@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from dctbench.errors import UnsupportedError, UsageError, text_of
 
@@ -87,6 +88,22 @@ def first_tensor(output: object) -> Tensor:
             if isinstance(value, Tensor):
                 return value
     raise UnsupportedError(f"the model returns a {type(output).__name__} without a tensor")
+
+
+def tensors_of(inputs: Inputs) -> tuple[Tensor, ...]:
+    """Return the tensors of a call, also those inside lists, tuples and dicts, in the order of its arguments."""
+    return tuple(value for value in tree_leaves(inputs) if isinstance(value, Tensor))
+
+
+def map_tensors(change: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
+    """Return the arguments of a call with each of its tensors changed."""
+
+    def changed(value: Any) -> Any:
+        # What holds no tensor stays the same object: it may be a list that the model fills for its caller.
+        holds = any(isinstance(leaf, Tensor) for leaf in tree_leaves(value))
+        return tree_map_only(Tensor, change, value) if holds else value
+
+    return tuple(map(changed, inputs[0])), {name: changed(value) for name, value in inputs[1].items()}
 
 
 def real_tokens_of(inputs: Inputs, model: nn.Module) -> Tensor | None:

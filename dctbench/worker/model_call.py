@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from dctbench import catalog
 from dctbench.catalog.engines import ENGINES
@@ -19,7 +19,7 @@ from dctbench.conversion.convert import Converted, Found, check_reproduces, conv
 from dctbench.conversion.drift import SEQUENCES, drift
 from dctbench.conversion.loading import load
 from dctbench.conversion.recovery import recover
-from dctbench.conversion.subject import Called, Inputs, Purpose, Scores, Subject
+from dctbench.conversion.subject import Called, Inputs, Purpose, Scores, Subject, map_tensors, tensors_of
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, CaseWarning, Conversion, ResultDetails, WarningCode
 from dctbench.protocol import ModelFacts
@@ -62,12 +62,13 @@ class ModelCall(nn.Module):
         self.called = Called(model)
         self.conversions = conversions
         self._like = like
+        self._leaves, self._structure = tree_flatten(like)  # here, since every timed call would take the time for it
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """The tensors of an input, in the order of `tensors_of` -> the output of the model."""
         rest = iter(tensors)
-        positional = [next(rest) if isinstance(value, Tensor) else value for value in self._like[0]]
-        named = {name: next(rest) if isinstance(value, Tensor) else value for name, value in self._like[1].items()}
+        leaves = [next(rest) if isinstance(leaf, Tensor) else leaf for leaf in self._leaves]
+        positional, named = tree_unflatten(leaves, self._structure)
         out: Tensor = self.called(*positional, **named)
         return out
 
@@ -83,33 +84,23 @@ class ModelCall(nn.Module):
         return call
 
 
-def tensors_of(inputs: Inputs) -> tuple[Tensor, ...]:
-    """Return the tensors among the arguments of a model, positional ones first."""
-    return tuple(value for value in (*inputs[0], *inputs[1].values()) if isinstance(value, Tensor))
-
-
 def load_subject(target: str, dtype: str = "float32", device: str = "cpu") -> Subject:
     """Load a model with its inputs, on a device, in a dtype. An evaluation may call it with tensors of any other."""
     subject = load(target)
     CASTS[dtype](subject.model.to(device))
 
-    def moved(value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return value
+    def moved(value: Tensor) -> Tensor:
         if value.is_inference() and not torch.is_inference_mode_enabled():  # one that the user's code keeps
             value = value.clone()
         return value.to(device, getattr(torch, dtype) if value.is_floating_point() else None)
 
-    def moved_call(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Inputs:
-        return tuple(map(moved, positional)), {name: moved(value) for name, value in named.items()}
-
     def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
-        return moved_call(*subject.make_inputs(seq_len, batch, number, purpose))
+        return map_tensors(moved, subject.make_inputs(seq_len, batch, number, purpose))
 
     def evaluated(model: nn.Module, seq_len: int) -> Scores:
         assert subject.evaluate is not None
         hook = model.register_forward_pre_hook(
-            lambda _, positional, named: moved_call(positional, named), with_kwargs=True
+            lambda _, positional, named: map_tensors(moved, (positional, named)), with_kwargs=True
         )
         try:
             return subject.evaluate(model, seq_len)

@@ -63,6 +63,13 @@ def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
             of.inputs(4, 1, 1, purpose)
 
 
+def test_inputs_that_differ_inside_a_dict_alone_are_others_to_train_on() -> None:
+    of = load("tests.conversion.nested:model")
+    drawn = [of.inputs(8, 2, 0, purpose)[0][0] for purpose in (Purpose.TRAIN, Purpose.CHOOSE)]
+    assert not torch.equal(drawn[0]["x"], drawn[1]["x"])
+    assert not torch.equal(drawn[0]["more"][0], drawn[1]["more"][0])
+
+
 def test_a_model_itself_can_be_named_and_no_load_changes_it_for_the_next() -> None:
     first = load("tests.conversion.bare:made").model.to(torch.bfloat16)
     again = load("tests.conversion.bare:made").model

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case
-from dctbench.worker.model_call import load_subject, make_model_call
+from dctbench.worker.model_call import load_subject, make_model_call, rotating_arguments
 from tests.support.models import WIDTH
 
 
@@ -65,6 +68,42 @@ def test_what_an_evaluation_passes_to_the_model_is_moved_and_cast_as_its_inputs_
     assert model.arguments == [(device, getattr(torch, dtype)), (device, torch.int64)]
     model(torch.zeros(1, 2), mask=torch.ones(1, 2))
     assert model.arguments == [("cpu", torch.float32)] * 2
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", "bfloat16"), ("meta", "float16")])
+def test_tensors_inside_a_dict_or_a_list_are_moved_and_cast(device: str, dtype: str) -> None:
+    [[given], _] = load_subject("tests.conversion.nested:model", dtype, device).inputs(4, 2, 0)
+    assert given["more"][1] == 0.5
+    for value in (given["x"], given["more"][0]):
+        assert (value.device.type, value.dtype) == (device, getattr(torch, dtype))
+
+
+def test_each_call_of_a_model_gets_its_own_tensors_inside_a_dict_and_a_list() -> None:
+    nested = replace(case("", "float32"), model="tests.conversion.nested:model")
+    module = make_model_call(nested, {})
+    original = module.conversions.subject
+    arguments = rotating_arguments(nested, module)
+    assert {len(tensors) for tensors in arguments} == {2}
+    for number, tensors in enumerate(arguments):
+        with torch.inference_mode():
+            expected = original.model(*original.inputs(nested.seq_len, nested.batch, number)[0])
+            np.testing.assert_allclose(module(*tensors), expected, atol=1e-5)
+
+
+def test_a_list_that_an_evaluation_lets_the_model_fill_stays_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Filling(nn.Module):
+        def forward(self, x: Tensor, seen: list[Tensor]) -> None:
+            seen.append(x)
+
+    def evaluate(model: nn.Module) -> float:
+        seen: list[Tensor] = []
+        model(torch.zeros(1), seen)
+        return len(seen)
+
+    monkeypatch.setattr("tests.support.models.evaluate", evaluate)
+    subject = load_subject("tests.support.models:encoder", "bfloat16")
+    assert subject.evaluate is not None
+    assert subject.evaluate(Filling(), 2) == {"": [1.0]}
 
 
 def test_a_model_in_half_precision_is_evaluated_by_an_evaluation_in_float32() -> None:
