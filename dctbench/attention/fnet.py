@@ -45,6 +45,8 @@ class FNetMixing(AttentionLayer):
         self.check(x, key_padding_mask)
         if key_padding_mask is not None:
             x = x.masked_fill(~key_padding_mask[..., None], 0.0)
+        if x.numel() == 0:  # not every library of Fourier transforms takes an empty batch
+            return x
         precise = x.to(torch.promote_types(x.dtype, torch.float32))
         half = torch.fft.rfft2(precise, dim=(1, 2)).real  # (batch, seq_len, dim // 2 + 1)
         # The spectrum of a real input is Hermitian, F[-a, -b] = conj F[a, b], which gives the other columns.

@@ -45,10 +45,10 @@ class RfftDct(TruncatedDct):
         return {"cosine": (cosines * scale)[:, None], "sine": (sines * scale)[:, None]}
 
     def _dct(self, x: Tensor, ordered: bool) -> Tensor:
-        return _by_columns(x, self._dct_chunk)
+        return _by_columns(x, self.n_kept, self._dct_chunk)
 
     def _idct(self, z: Tensor, ordered: bool) -> Tensor:
-        return _by_columns(z, self._idct_chunk)
+        return _by_columns(z, self.seq_len, self._idct_chunk)
 
     def _dct_chunk(self, x: Tensor) -> Tensor:
         n, m = self.seq_len, self.n_kept
@@ -83,8 +83,10 @@ class RfftDct(TruncatedDct):
         return x
 
 
-def _by_columns(x: Tensor, kernel: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply `kernel` to chunks of columns, in float32 or wider."""
+def _by_columns(x: Tensor, rows: int, kernel: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply `kernel`, which returns `rows` rows, to chunks of columns, in float32 or wider."""
+    if x.numel() == 0:  # not every library of Fourier transforms takes an empty batch
+        return x.new_empty(x.shape[0], rows, x.shape[2])
     wide = x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
     chunks = [kernel(chunk.to(wide)).to(x.dtype) for chunk in x.split(_COLUMNS_AT_ONCE, dim=-1)]
     return chunks[0] if len(chunks) == 1 else torch.cat(chunks, -1)

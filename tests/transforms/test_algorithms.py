@@ -175,6 +175,19 @@ def test_leading_dimensions_are_a_batch(make: Make) -> None:
 
 
 @every
+def test_an_empty_batch_gives_an_empty_output_and_an_empty_gradient(make: Make) -> None:
+    transform = make(30, 8)
+    x = normal(0, 30, 4).requires_grad_()
+    z = transform(x)
+    assert z.shape == (0, 8, 4)
+    y = transform.inverse(z)
+    assert y.shape == (0, 30, 4)
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.shape == x.shape
+
+
+@every
 def test_views_are_transformed_like_their_copies(make: Make) -> None:
     transform = make(32, 8)
     wide = normal(4, 40, 32).transpose(1, 2)[1::2, :, 3:10]  # (2, 32, 7)
