@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import CLAIM, SENSITIVE, Compared, Doubt, Standing, TaskResults
 from dctbench.analysis.floors import AccuracyFloor, Miss, Missed
 from dctbench.analysis.scores import Score
@@ -131,6 +132,14 @@ def trained_with(score: Score) -> list[str]:
     """`trained with a convolution of 33 taps, which latency and error leave out`; empty for a layer without options."""
     options = _options(score)
     return [f"trained {options}, which latency and error leave out"] if options else []
+
+
+def training_notes(summaries: Iterable[Summary]) -> list[str]:
+    """Return once for each method and its options what its layer had where it was trained, and is not measured with."""
+    notes = [
+        f"{summary.case.implementation}: {words}" for summary in summaries for words in trained_with(Score(summary, ()))
+    ]
+    return list(dict.fromkeys(notes))
 
 
 def _options(score: Score) -> str:

@@ -14,6 +14,7 @@ from dctbench.text.format import pluralize
 from dctbench.wording import acuity, by_authors
 from dctbench.wording import cells as rows
 from dctbench.wording import summary as words
+from dctbench.wording.accuracy import training_notes
 from dctbench.wording.labels import Labels
 from dctbench.wording.paper_table import BOLD, TITLE, paper_tables
 
@@ -89,7 +90,11 @@ def _part(found: RecordedRun, longest: int) -> str:
     summaries = analysis.arranged(found.summaries, analysis.default_reference(s.case for s in found.summaries))
     reference = analysis.default_reference(summary.case for summary in summaries)
     labels = Labels(summary.case for summary in summaries)
-    notes = [*rows.error_notes(summaries), *rows.mode_notes(summaries, labels)[:_SHOWN]]
+    notes = [
+        *rows.error_notes(summaries),
+        *training_notes(summaries),
+        *rows.mode_notes(summaries, labels)[:_SHOWN],
+    ]
     below = [line for note in notes for line in (escape(note), "")]
     for tables in (_acuity(summaries), _by_authors(summaries)):
         below += [*tables[1:], ""] if tables else []

@@ -24,6 +24,7 @@ from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import escape, markdown
 from tests.support.made import ENVIRONMENT, RUN, in_two_rounds, result
+from tests.support.trained import trained
 
 RESULTS = [
     result("sdpa", 512, 2e-3, values={"memory.tensor": ("B", 1 << 20), "memory.state": ("B", 1 << 20),
@@ -214,6 +215,12 @@ def test_markdown_shows_verdict_table_and_provenance() -> None:
     assert "- n = 512: linformer r=4 is fastest" in text
     assert "| dct-x r=8 | 512 | 4.00 ms (4.00-4.00) | ▼ 0.50x | - | other |" in text
     assert "Test CPU, 2 cores, torch 2.13.0" in text
+
+
+def test_markdown_says_below_the_table_what_a_layer_had_in_training_that_is_not_measured() -> None:
+    learned = trained("nystromformer", [0.8, 0.82], ratio=4, options={"convolution": 33})
+    text = markdown([RecordedRun(RUN, {}, learned, [learned[0].case])])
+    assert "\nnystromformer: trained with a convolution of 33 taps, which latency and error leave out\n" in text
 
 
 def test_the_markdown_of_a_large_run_can_still_be_posted_and_says_what_it_leaves_out() -> None:

@@ -24,6 +24,7 @@ from dctbench.runs.machines import by_machine
 from dctbench.wording import by_authors, cells, timeliness
 from dctbench.wording import in_model as in_model_words
 from dctbench.wording import summary as words
+from dctbench.wording.accuracy import training_notes
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import markdown
 from dctbench.wording.warnings import warning_lines
@@ -125,6 +126,7 @@ def summary_lines(
         *lines,
         "",
         *cells.error_notes(summaries),
+        *training_notes(summaries),
         *cells.mode_notes(summaries, labels),
         *warning_lines(summaries, labels),
         *closing,
