@@ -41,12 +41,7 @@ class MultiheadAdapter:
         if query.ndim != 3:
             site.refuse("its input has no batch")
         if key is not query or value is not query:
-            alike = key.shape == value.shape == query.shape
-            site.refuse(
-                "its query, key and value are not one tensor: positions are added, or a tensor was computed twice"
-                if alike and (key is query or torch.equal(key, query) or torch.equal(value, query))
-                else "it is cross-attention: its keys come from another sequence"
-            )
+            site.refuse(_why_apart(query, key, value))
         if given.get("is_causal"):
             site.refuse("it is causal")
         elif given.get("attn_mask") is not None:
@@ -65,6 +60,19 @@ class MultiheadAdapter:
                 weights[f"{name}.bias"] = original.in_proj_bias.chunk(3)[index]
         copy_projections(layer, weights)
         return substitute(model, site.name, ReplacedMultihead(layer, original))
+
+
+def _why_apart(query: Tensor, key: Tensor, value: Tensor) -> str:
+    """Return why an attention whose query, key and value are not one tensor cannot be replaced."""
+    alike = key.shape == value.shape == query.shape
+    if alike and (key is query or torch.equal(key, query) or torch.equal(value, query)):
+        return "its query, key and value are not one tensor: positions are added, or a tensor was computed twice"
+    if alike and not torch.equal(key, value):
+        return (
+            "its query, key and value are three tensors: positions are added to query and key separately, or it is "
+            "cross-attention"
+        )
+    return "it is cross-attention: its keys come from another sequence"
 
 
 class ReplacedMultihead(nn.Module):

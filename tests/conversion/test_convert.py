@@ -190,6 +190,7 @@ def test_attention_that_does_more_than_attention_is_refused_by_what_it_computes(
     [
         ("single_own", "without a query, key and value"),
         ("single_positions", "not one tensor: positions are added"),
+        ("single_two_positions", "its query, key and value are three tensors: positions are added to query and key"),
         ("single_copies", "not one tensor: .* computed twice"),
     ],
 )

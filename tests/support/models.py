@@ -184,8 +184,9 @@ class Single(nn.Module):
         if self.way == "own":
             return self.attention(x)  # type: ignore[no-any-return]
         position = torch.ones(WIDTH)
-        query = x + position if self.way == "positions" else x
-        key = x.clone() if self.way == "copies" else query
+        query = x + position if self.way in ("positions", "two_positions") else x
+        keys = {"copies": x.clone(), "two_positions": x - position}
+        key = keys.get(self.way, query)
         out, weights = self.attention(query, key, x)
         if self.way == "weights":
             out = out + weights.sum()
@@ -198,6 +199,10 @@ def single_own() -> nn.Module:
 
 def single_positions() -> nn.Module:
     return Single("positions")
+
+
+def single_two_positions() -> nn.Module:
+    return Single("two_positions")
 
 
 def single_copies() -> nn.Module:
