@@ -45,8 +45,8 @@ def load(target: str) -> Subject:
     if target.startswith(catalog.HF_PREFIX):
         return load_pretrained(target)
     made = catalog.load_target(target)
-    # A model itself is callable, too. It is copied, since the module keeps it and a later load may want another dtype.
-    model = copy.deepcopy(made) if isinstance(made, nn.Module) else made() if callable(made) else made
+    # A model itself is callable, too.
+    model = made() if callable(made) and not isinstance(made, nn.Module) else made
     if isinstance(model, Subject):  # a shipped example, which knows its inputs itself
         return model
     if not isinstance(model, nn.Module):
@@ -54,6 +54,8 @@ def load(target: str) -> Subject:
             f"{target}: {'returned' if callable(made) else 'is'} a {type(model).__name__}, not a torch.nn.Module",
             hint="--model names a function without arguments that returns the model, or the model itself",
         )
+    # The module may keep the model, and a function may return the same one again: a later load may want another dtype.
+    model = copy.deepcopy(model)
     beside = sys.modules[target.partition(":")[0]]
     evaluate = getattr(beside, "evaluate", None)
     return Subject(

@@ -70,9 +70,10 @@ def test_inputs_that_differ_inside_a_dict_alone_are_others_to_train_on() -> None
     assert not torch.equal(drawn[0]["more"][0], drawn[1]["more"][0])
 
 
-def test_a_model_itself_can_be_named_and_no_load_changes_it_for_the_next() -> None:
-    first = load("tests.conversion.bare:made").model.to(torch.bfloat16)
-    again = load("tests.conversion.bare:made").model
+@pytest.mark.parametrize("name", ["made", "kept"])
+def test_no_load_changes_a_model_that_its_module_keeps_for_the_next(name: str) -> None:
+    first = load(f"tests.conversion.bare:{name}").model.to(torch.bfloat16)
+    again = load(f"tests.conversion.bare:{name}").model
     assert type(again) is nn.TransformerEncoder
     assert not again.training
     assert {parameter.dtype for parameter in first.parameters()} == {torch.bfloat16}
