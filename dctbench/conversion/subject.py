@@ -109,16 +109,23 @@ def map_tensors(change: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
 def real_tokens_of(inputs: Inputs, model: nn.Module) -> Tensor | None:
     """Return the padding mask among the arguments of a model, bool (batch, length) with True = real token, or None.
 
-    torch's modules mark padding, and transformers marks real tokens. A `key_padding_mask` is torch's in a model that
-    holds torch's attention; in any other model it marks real tokens, as for dctbench's layers.
+    A mask is known by its name: that of its keyword, or of the model's parameter in its position. torch's modules mark
+    padding, and transformers marks real tokens. A `key_padding_mask` is torch's in a model that holds torch's
+    attention; in any other model it marks real tokens, as for dctbench's layers.
     """
+    named = _by_name(inputs, model)
     for name in MASKS:
-        value = inputs[1].get(name)
+        value = named.get(name)
         if isinstance(value, Tensor) and value.ndim == 2:
             torchs = any(isinstance(module, nn.MultiheadAttention) for module in model.modules())
             padding = name == "src_key_padding_mask" or (name == "key_padding_mask" and torchs)
             return value == 0 if padding else value.to(torch.bool)
     return None
+
+
+def _by_name(inputs: Inputs, model: nn.Module) -> Mapping[str, Any]:
+    """Return the arguments of a call by name, also those that are given by position."""
+    return inspect.signature(model.forward).bind_partial(*inputs[0]).arguments | inputs[1]
 
 
 def length_first(value: Tensor, batch: int) -> bool:

@@ -27,6 +27,7 @@ from dctbench.conversion.subject import (
 )
 from dctbench.conversion.texts import STRETCHES, functions, running_text
 from dctbench.errors import UnavailableError, UnsupportedError, UsageError
+from tests.support.models import Projections
 
 
 def test_equal_targets_give_equal_weights() -> None:
@@ -122,6 +123,19 @@ def test_masks_of_both_conventions_mark_real_tokens() -> None:
         assert found is not None
         assert found.tolist() == [[True, True, False]], (type(model), name)
     assert real_tokens_of(((mask,), {}), own) is None
+
+
+def test_a_mask_in_the_position_of_a_parameter_of_a_known_name_is_one() -> None:
+    padded, x = torch.tensor([[False, False, True]]), torch.ones(1, 3, 4)
+    torchs = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 4, batch_first=True), 1, enable_nested_tensor=False)
+    for model, given, real in (
+        (torchs, (x, None, padded), [[True, True, False]]),  # src, mask, src_key_padding_mask
+        (Projections(), (x, ~padded), [[True, True, False]]),  # x, key_padding_mask: not torch's, True = real
+    ):  # fmt: skip
+        found = real_tokens_of((given, {}), model)
+        assert found is not None
+        assert found.tolist() == real, type(model)
+    assert real_tokens_of(((x, padded), {}), torchs) is None  # a mask among tokens
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
