@@ -78,21 +78,23 @@ def _curve(svg: ElementTree.Element, look: Look, points: Sequence[tuple[float, f
     for point in points:
         if point:
             path.append(f"{'L' if pen_down else 'M'}{point[0]} {point[1]}")
-            ElementTree.SubElement(
-                svg, "circle", {"cx": f"{point[0]}", "cy": f"{point[1]}", "r": "3.5", "fill": look.color}
-            )
+            circle = {"cx": f"{point[0]}", "cy": f"{point[1]}", "r": "3.5"} | _painted("fill", look)
+            ElementTree.SubElement(svg, "circle", circle)
         pen_down = point is not None
-    ElementTree.SubElement(
-        svg, "path", {"d": "".join(path), "fill": "none", "stroke": look.color, "stroke-width": f"{look.width}"}
-    )
+    line = {"d": "".join(path), "fill": "none", "stroke-width": f"{look.width}"} | _painted("stroke", look)
+    ElementTree.SubElement(svg, "path", line)
 
 
 def _name(svg: ElementTree.Element, look: Look, name: str, place: int) -> None:
     left, middle = WIDTH - _RIGHT + 14, _TOP + 8 + place * _LINE_HEIGHT
-    ElementTree.SubElement(
-        svg, "path", {"d": f"M{left} {middle}h22", "stroke": look.color, "stroke-width": f"{look.width}"}
-    )
+    sample = {"d": f"M{left} {middle}h22", "stroke-width": f"{look.width}"} | _painted("stroke", look)
+    ElementTree.SubElement(svg, "path", sample)
     _text(svg, name, left + 28, middle + 4, "start")
+
+
+def _painted(attribute: str, look: Look) -> dict[str, str]:
+    """A fill or stroke. A browser that does not know light-dark() ignores the style and takes the attribute."""
+    return {attribute: look.light, "style": f"{attribute}: {look.color}"}
 
 
 def _line(svg: ElementTree.Element, x1: float, y1: float, x2: float, y2: float) -> None:

@@ -4,6 +4,7 @@ const MAX_ELEMENTS = 6000;
 const MIN_PLOT_WIDTH = 180; // px
 const PAPER_WIDTH = 680; // px between the margins of an A4 page
 const narrowScreen = window.matchMedia("(max-width: 40rem)");
+const darkScreen = window.matchMedia("(prefers-color-scheme: dark)");
 /** @type {Set<HTMLElement>} */
 const visibleFigures = new Set();
 /** @type {Set<HTMLElement>} */
@@ -13,6 +14,23 @@ let printing = false;
 /** @param {string} name of a custom property, such as --ink */
 function cssColor(name) {
   return window.getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/**
+ * A part of a trace in the colours of the current ground. Plotly does not know the light-dark(light, dark) of CSS.
+ * @template T
+ * @param {T} part
+ * @returns {T}
+ */
+function onGround(part) {
+  if (typeof part === "string") {
+    const colors = /^light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)$/.exec(part);
+    return colors ? /** @type {T} */ (colors[darkScreen.matches && !printing ? 2 : 1]) : part;
+  }
+  if (typeof part !== "object" || part === null || Array.isArray(part)) {
+    return part; // the points of a trace are arrays
+  }
+  return /** @type {T} */ (Object.fromEntries(Object.entries(part).map(([name, value]) => [name, onGround(value)])));
 }
 
 /** @param {PlotlyAxis} axis */
@@ -90,7 +108,7 @@ function drawFigure(element) {
   } else {
     frame.removeAttribute("tabindex");
   }
-  window.Plotly.react(element, chart.data, layout, PLOTLY_CONFIG).then(() => finishFigure(element, chart));
+  window.Plotly.react(element, chart.data.map(onGround), layout, PLOTLY_CONFIG).then(() => finishFigure(element, chart));
 }
 
 /**
@@ -162,7 +180,7 @@ function watchFigures() {
     purgeHiddenFigures();
   });
   figureElements().forEach((element) => watcher.observe(containerOf(element)));
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawFigures);
+  darkScreen.addEventListener("change", redrawFigures);
   narrowScreen.addEventListener("change", redrawFigures);
   window.addEventListener("beforeprint", () => setPrinting(true));
   window.addEventListener("afterprint", () => setPrinting(false));

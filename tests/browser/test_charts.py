@@ -100,6 +100,31 @@ def test_a_cell_without_a_ratio_can_be_read_on_its_ground(browser: webdriver.Chr
         assert (lighter + 0.05) / (darker + 0.05) >= 4.5  # WCAG 2.2, 1.4.3
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_stand_out_from_their_ground_and_the_legend_has_their_colours(
+    browser: webdriver.Chrome, address: str, scheme: str
+) -> None:
+    screen(browser, 1280, scheme)
+    browser.get(address)
+    settled(browser, "latency")
+    lines = browser.find_elements(By.CSS_SELECTOR, "#latency .scatterlayer .js-line")
+    samples = browser.find_elements(By.CSS_SELECTOR, "[data-legend=latency] .sample")
+    drawn = {channels(line.value_of_css_property("stroke")) for line in lines}
+    assert len(drawn) > 2
+    assert drawn <= {
+        channels(sample.value_of_css_property("border-top-color")) for sample in samples
+    }  # where all failed there is no line
+    ground = luminance(browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"))
+    for color in drawn:
+        lighter, darker = sorted((luminance(str(color)), ground), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 3  # WCAG 2.2, 1.4.11
+
+
+def channels(color: str) -> tuple[str, ...]:
+    """Red, green and blue of a CSS colour."""
+    return tuple(re.findall(r"[0-9]+", color)[:3])
+
+
 def luminance(color: str) -> float:
     """The relative luminance of a CSS colour, as WCAG 2.2 defines it."""
     shares = [int(number) / 255 for number in re.findall(r"[0-9]+", color)[:3]]

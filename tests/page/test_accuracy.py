@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import plotly.graph_objects as go
 import pytest
 
 from dctbench.page.accuracy import AccuracySection, accuracy_section
@@ -14,6 +13,7 @@ from dctbench.page.html import html
 from dctbench.page.palette import looks
 from dctbench.wording.markdown import markdown
 from tests.page.test_html import recorded, without_scripts
+from tests.support.figures import on_white
 from tests.support.made import RUN, in_two_rounds, result
 from tests.support.trained import SHAPE, learned, trained, whole_suite
 
@@ -126,7 +126,7 @@ def test_the_table_has_every_method_with_its_verdict(timed: AccuracySection) -> 
 
 def test_plotly_accepts_the_figures(timed: AccuracySection) -> None:
     for figure in timed.figures.values():
-        go.Figure(figure)
+        on_white(figure)
 
 
 def test_answers_and_tables_stand_in_the_page_without_scripts() -> None:

@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import plotly.graph_objects as go
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -15,6 +14,7 @@ from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.regressions import section
+from tests.support.figures import on_white
 from tests.support.outcomes import FAILING, FASTER, MIXED, OPEN, PASSED, SLOWER, WORSE, X, outcome
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -33,7 +33,7 @@ def rendered(made: ComparisonOutcome | None) -> str:
 def drawn(*verdicts: Verdict) -> Figure:
     figure = regressions_chart(outcome(*verdicts))
     assert figure is not None
-    go.Figure(figure)
+    on_white(figure)
     return figure
 
 

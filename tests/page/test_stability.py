@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from dctbench.page.stability import StabilitySection, stability_section
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
 from dctbench.wording.recommendation import p99_takes
+from tests.support.figures import on_white
 from tests.support.made import ENVIRONMENT, RUN, result
 
 EVEN = (0.99e-3, 1e-3, 1.01e-3, 1e-3, 0.995e-3, 1.005e-3, 1e-3)
@@ -97,7 +97,7 @@ def test_strips_show_every_sample_with_hollow_outliers_and_crosses_for_retaken_o
         details=ResultDetails(stop_reason="count", retaken=(2e-2,)),
     )
     figure = section(results).figures["strips-512"]
-    go.Figure(figure)
+    on_white(figure)
     marks, median, again = figure["data"]
     assert marks["x"] == pytest.approx([*EVEN, *EVEN, 9e-3, *EVEN])
     assert [i for i, symbol in enumerate(marks["marker"]["symbol"]) if symbol.endswith("-open")] == [14]
@@ -111,7 +111,7 @@ def test_strips_show_every_sample_with_hollow_outliers_and_crosses_for_retaken_o
 def test_in_order_a_lane_rises_where_calls_got_slower_and_breaks_between_rounds() -> None:
     rising = tuple(1e-3 * (1 + i / 40) for i in range(8))
     figure = section([result(seconds=rising, round=1), result(seconds=rising, round=2)]).figures["order-512"]
-    go.Figure(figure)
+    on_white(figure)
     [trace] = figure["data"]
     assert trace["x"][8] is None
     assert trace["y"][8] is None

@@ -13,11 +13,10 @@ from dctbench.analysis.scores import Score
 from dctbench.catalog import Kind
 from dctbench.model import Case, ratio_words
 from dctbench.page.charts.axes import Figure, second_axis
-from dctbench.page.palette import Look
+from dctbench.page.palette import NEUTRAL, Look
 from dctbench.stats.robust import Interval
 from dctbench.wording.accuracy import accuracy_words, kept_words, resolution_words, standing_words, trained_with
 
-_NEUTRAL = "#7d8590"
 _SEED_SIZE, _MEAN_SIZE = 5, 11
 
 
@@ -83,7 +82,7 @@ def _front(drawn: Sequence[Score], costs: Mapping[Case, Cost]) -> Figure:
     kept = [points[i] for i in front(points)]
     return {
         "type": "scatter", "mode": "lines", "name": "Pareto front", "x": [x for x, _ in kept],
-        "y": [-y for _, y in kept], "line": {"color": _NEUTRAL, "dash": "dot", "shape": "hv", "width": 1.5},
+        "y": [-y for _, y in kept], "line": {"color": NEUTRAL, "dash": "dot", "shape": "hv", "width": 1.5},
         "hoverinfo": "skip",
     }  # fmt: skip
 
@@ -221,4 +220,4 @@ def acuity_chart(found: Sequence[Acuity], styles: Mapping[Case, Look]) -> Figure
 
 def _level(height: float) -> Figure:
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": height, "y1": height,
-            "line": {"color": _NEUTRAL, "width": 1, "dash": "dot"}}  # fmt: skip
+            "line": {"color": NEUTRAL, "width": 1, "dash": "dot"}}  # fmt: skip

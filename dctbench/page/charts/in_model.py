@@ -8,11 +8,9 @@ from html import escape
 from dctbench.analysis.in_model import InModel, Quality, Replaced
 from dctbench.model import Case
 from dctbench.page.charts.axes import Figure
-from dctbench.page.palette import Look
+from dctbench.page.palette import NEUTRAL, Look
 from dctbench.wording.in_model import change_words, metric_words, quality_words
 from dctbench.wording.summary import speedup_with_interval
-
-_NEUTRAL = "#7d8590"
 
 
 def in_model_chart(found: InModel, styles: Mapping[Case, Look]) -> Figure | None:
@@ -32,13 +30,13 @@ def in_model_chart(found: InModel, styles: Mapping[Case, Look]) -> Figure | None
         {
             "type": "scatter", "mode": "markers", "name": "the model as it is", "x": [1.0], "y": [original],
             "hovertemplate": "the model as it is: %{y:.3f}<extra></extra>",
-            "marker": {"color": _NEUTRAL, "symbol": "star", "size": 13},
+            "marker": {"color": NEUTRAL, "symbol": "star", "size": 13},
         }
     )  # fmt: skip
     limit = found.limit
     shapes = [] if limit is None else [
         {"type": "line", "yref": "paper", "x0": limit, "x1": limit, "y0": 0, "y1": 1,
-         "line": {"color": _NEUTRAL, "dash": "dash", "width": 1.5}}
+         "line": {"color": NEUTRAL, "dash": "dash", "width": 1.5}}
     ]  # fmt: skip
     notes = [] if limit is None else [
         {"text": "attention for free", "x": limit, "yref": "paper", "y": 1, "xanchor": "right", "yanchor": "top",

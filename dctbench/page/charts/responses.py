@@ -10,10 +10,9 @@ from dctbench.analysis import Timeliness
 from dctbench.machine.periodic import UNKNOWN
 from dctbench.page.charts.axes import Figure, second_axis
 from dctbench.page.charts.samples import MOST_MARKS, evenly
-from dctbench.page.palette import Look
+from dctbench.page.palette import NEUTRAL, Look
 from dctbench.wording.timeliness import CAUSES
 
-_NEUTRAL = "#7d8590"
 _SHARES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 
@@ -118,7 +117,7 @@ def _line(axis: str, at: float) -> Figure:
     across = "y" if axis == "x" else "x"
     return {
         "type": "line", axis + "ref": axis, across + "ref": "paper", axis + "0": at, axis + "1": at,
-        across + "0": 0, across + "1": 1, "line": {"color": _NEUTRAL, "dash": "dot"},
+        across + "0": 0, across + "1": 1, "line": {"color": NEUTRAL, "dash": "dot"},
     }  # fmt: skip
 
 

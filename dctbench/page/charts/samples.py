@@ -10,13 +10,12 @@ from typing import TypeVar
 
 from dctbench.analysis import Stability, samples_by_round
 from dctbench.page.charts.axes import Figure, second_axis
-from dctbench.page.palette import Look
+from dctbench.page.palette import NEUTRAL, Look
 
 Item = TypeVar("Item")
 MOST_MARKS = 2000
 """A chart with more SVG marks is slow to draw."""
 MOST_LANES = 40
-_NEUTRAL = "#7d8590"
 _HEIGHT, _EXTENT = 0.62, 0.44
 """As shares of a lane: the height of all rounds of a strip, and how far a line extends to either side."""
 _SPANS = (0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
@@ -61,7 +60,7 @@ def strips(lanes: Sequence[Lane]) -> Figure:
                     "type": "scatter", "mode": "markers", "name": f"{lane.label}, taken again",
                     "x": [_short(one) for one in again], "y": [number] * len(again), "showlegend": False,
                     "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
-                    "marker": {"color": _NEUTRAL, "symbol": "x-thin-open", "size": 8},
+                    "marker": {"color": NEUTRAL, "symbol": "x-thin-open", "size": 8},
                 }
             )  # fmt: skip
         seconds += [*x, *again]
@@ -192,10 +191,10 @@ def _latency(lane: Lane, number: int) -> Figure:
         "x": [latency.value],
         "y": [number],
         "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
-        "marker": {"color": _NEUTRAL, "symbol": "line-ns-open", "size": 22, "line": {"width": 2}},
+        "marker": {"color": NEUTRAL, "symbol": "line-ns-open", "size": 22, "line": {"width": 2}},
         "error_x": {
             "type": "data", "symmetric": False, "array": [latency.high - latency.value],
-            "arrayminus": [latency.value - latency.low], "color": _NEUTRAL, "thickness": 1.5, "width": 4,
+            "arrayminus": [latency.value - latency.low], "color": NEUTRAL, "thickness": 1.5, "width": 4,
         },
     }  # fmt: skip
 

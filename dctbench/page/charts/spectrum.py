@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dctbench.analysis.spectrum import OnInput
 from dctbench.page.charts.axes import Figure
+from dctbench.page.palette import NEUTRAL
 from dctbench.wording.spectrum import NOISE
 
-_COLORS = {"x": "#7d8590", "q": "#2f81c7", "k": "#c77f2f", "v": "#2fa36b"}
-_NEUTRAL = "#7d8590"
+_COLORS = {"x": NEUTRAL, "q": "#2f81c7", "k": "#c77f2f", "v": "#2fa36b"}
 
 
 def spectrum_chart(found: OnInput) -> Figure:
@@ -31,7 +31,7 @@ def spectrum_chart(found: OnInput) -> Figure:
         {
             "type": "scatter", "mode": "lines", "name": NOISE,
             "x": x, "y": [found.even(kept) for kept in spectrum.kept],
-            "line": {"color": _NEUTRAL, "dash": "dash", "width": 1.5},
+            "line": {"color": NEUTRAL, "dash": "dash", "width": 1.5},
             "hovertemplate": "%{fullData.name}<br>%{y:.1%}<extra></extra>",
         }
     )  # fmt: skip

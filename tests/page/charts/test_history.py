@@ -6,7 +6,6 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-import plotly.graph_objects as go
 import pytest
 from jinja2 import DictLoader, Environment, StrictUndefined
 
@@ -15,6 +14,7 @@ from dctbench.page.charts.history import history_chart
 from dctbench.store import Store, open_store
 from dctbench.wording.history import sentences
 from tests.compare.test_history import METHOD, add, pair, sixteen_runs, store
+from tests.support.figures import on_white
 
 __all__ = ["sixteen_runs", "store"]  # the fixtures
 
@@ -23,7 +23,7 @@ def test_the_levels_are_drawn_over_their_runs_and_the_change_between_two(store: 
     found = history(store, METHOD)
     changes = change_points(found)
     figure = history_chart(found, changes)
-    go.Figure(figure)
+    on_white(figure)
     levels, points = figure["data"]
     assert points["y"] == [point.latency.value for point in found.points]
     assert levels["x"] == [-0.5, 7.5, None, 7.5, 15.5, None]
@@ -39,7 +39,7 @@ def test_without_a_change_only_the_runs_are_drawn(tmp_path: Path) -> None:
         opened.add_run(replace(run, id="b" * 16, started_at="2026-03-01T00:00:00"), [METHOD], rounds=1)
         opened.add_results("b" * 16, pair(2.0, None))
         figure = history_chart(history(opened, METHOD), [])
-    go.Figure(figure)
+    on_white(figure)
     [points] = figure["data"]
     assert points["customdata"][1].startswith("bbbbbbbb, 2026-03-01 00:00<br>")
     assert figure["layout"]["shapes"] == []
