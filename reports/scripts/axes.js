@@ -129,9 +129,9 @@ function byteAxis(sizes, title) {
 
 /** @param {number[]} errors */
 function errorAxis(errors) {
-  const format = (/** @type {number} */ error) =>
-    error < 1e-3 ? toExponentialPadded(error, 0) : String(Number(error.toPrecision(6)));
-  return decimalAxis(errors, "relative error, smooth input", 2, format, format);
+  const formatExact = (/** @type {number} */ error) => String(Number(error.toPrecision(6)));
+  const format = (/** @type {number} */ error) => (error < 1e-3 ? toExponentialPadded(error, 0) : formatExact(error));
+  return decimalAxis(errors, "relative error, smooth input", 2, format, formatExact);
 }
 
 /** @param {number} seconds */

@@ -9,6 +9,9 @@ function paretoChart() {
   if (!rows.length) {
     return emptyReason((all ? "" : "that approximates exact attention ") + "has a measured error at " + state.at);
   }
+  if (!all && rows.every((row) => curveOf(row).exact)) {
+    return "No method here approximates exact attention. Choose \u201cof every method\u201d to see how far each is from it.";
+  }
   const error = (/** @type {Row} */ row) => Math.max(numberAt("smooth", row), MIN_ERROR);
   const most = maximum(rows.map((row) => measuredMemory(row) || 0)) || 1;
   const front = rows.filter((row) => data.rows.front[row] === "y");

@@ -170,6 +170,22 @@ def test_the_front_leaves_out_what_is_worse_in_both_and_what_has_no_error(
     assert "accuracy after training" in notes[0]
 
 
+def test_exact_methods_alone_are_no_chart_of_errors(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    found = [
+        result("sdpa", 512, 2e-3, values=values(4 * MIB, 1e-7)),
+        result("full", 512, 8e-3, values=values(16 * MIB, 2e-7)),
+        result("dct-x", 512, 5e-4, ratio=8, values=values(MIB, 0.4)),
+    ]
+    screen(browser, 1280)
+    address = written(html([recorded(found)]), tmp_path)
+    browser.get(address)
+    settled(browser, "pareto")
+    assert "No method here approximates exact attention." in texts(browser, "[data-note=pareto]")[0]
+    browser.get(f"{address}#differences=all")
+    settled(browser, "pareto")
+    assert set(named(browser.execute_script(CODE, "pareto"))) == {"Pareto front", "sdpa", "full", "dct-x r=8"}
+
+
 def test_the_split_stacks_to_the_whole_call_and_leaves_out_what_was_not_profiled(chart: Chart) -> None:
     traces = named(chart("split"))
     assert {name: trace["x"] for name, trace in traces.items()} == {
@@ -202,6 +218,7 @@ def test_a_case_stands_under_the_ceilings_of_its_machine(chart: Chart) -> None:
         ("byteAxis([12.5 * 2 ** 20], '')", ["11.5 MiB", "12 MiB", "12.5 MiB", "13 MiB"]),
         ("countAxis([5.2e9, 5.6e9], '', 'FLOP/s')", ["5 GFLOP/s", "5.2 GFLOP/s", "5.4 GFLOP/s", "5.6 GFLOP/s"]),
         ("errorAxis([0.2, 0.6])", ["0.1", "0.2", "0.5", "1"]),
+        ("errorAxis([3e-7, 3.05e-7])", ["2.96e-7", "2.98e-7", "3e-7", "3.02e-7", "3.04e-7", "3.06e-7", "3.08e-7"]),
         (
             "lengthAxis(Array.from({length: 64}, (_, i) => 512 * (i + 1)), 620)",
             ["512", "1024", "2048", "4096", "7168", "12288", "19968", "32768"],
