@@ -184,6 +184,24 @@ def test_a_case_of_what_has_no_name_is_damaged_also_under_its_own_id(store_path:
             store.plan("f" * 16)
 
 
+@pytest.mark.parametrize(
+    ("table", "values", "ending"),
+    [
+        ("baselines", {"name": f"main{ESCAPE}"}, ": name: the name 'main[2J1m' holds control characters"),
+        (
+            "runs",
+            {"started_at": "2026-13-01T00:00:00"},
+            ": started_at: '2026-13-01T00:00:00' is not a time in ISO 8601",
+        ),
+    ],
+)
+def test_damage_names_the_field(store_path: Path, table: str, values: Mapping[str, Any], ending: str) -> None:
+    rewrite(store_path, table, **values)
+    with open_store(str(store_path)) as store:
+        [found] = find_damage(store)
+    assert found.endswith(ending)
+
+
 def test_the_same_rows_unchanged_are_intact(store_path: Path) -> None:
     for table in SEALED:
         rewrite(store_path, table)

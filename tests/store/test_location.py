@@ -54,6 +54,17 @@ def test_a_message_about_a_location_shows_no_secret(text: str) -> None:
         assert SECRET not in conceal(message, ["list", text])
 
 
+def test_a_message_of_a_server_does_not_repeat_the_password() -> None:
+    said = "FATAL: password s3cret/pass of user me refused"
+    assert conceal(said, ["list", "postgresql://me:s3cret%2Fpass@db/x"]) == "FATAL: password *** of user me refused"
+
+
+def test_another_database_is_refused_with_an_example() -> None:
+    with pytest.raises(UsageError) as refused:
+        open_store("mysql://me:s3cret@db/x")
+    assert refused.value.hint == "give a path, or postgresql+psycopg://user@host/database"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

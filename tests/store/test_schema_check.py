@@ -73,7 +73,7 @@ def test_a_changed_schema_is_refused_and_the_file_unchanged(store_path: Path, ch
     before = store_path.read_bytes()
     with pytest.raises(StoreError) as refused:
         open_store(str(store_path), create=True)
-    assert words in refused.value.message
+    assert refused.value.message == f"{store_path} is not a store as dctbench makes it: {words}"
     assert refused.value.hint
     assert store_path.read_bytes() == before
     assert [entry.name for entry in store_path.parent.iterdir()] == [store_path.name]
