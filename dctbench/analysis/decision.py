@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 from dctbench.analysis.accuracy import Compared, Standing, TaskResults
 from dctbench.analysis.budgets import Choice
@@ -92,6 +93,8 @@ class Accuracies:
 
     def at_least_as_good(self, one: Summary, other: Summary) -> bool | None:
         """Whether the figures of a method are nowhere below those of another one; None unless all of both are known."""
+        if not self.tells:
+            return None
         known = [
             (a.counted.mean, b.counted.mean)
             for (results, a), (_, b) in zip(self.on_each_task(one), self.on_each_task(other), strict=True)
@@ -117,36 +120,52 @@ def unbeaten(ranking: Ranking, accuracies: Accuracies = NOTHING_LEARNED) -> list
     trained nor has an error that says anything. Then only the same method that keeps more beats it, in the same layers
     of a model and after the same training.
     """
-    found: list[Summary] = []
+    standing: list[_Known] = []
     for summary in ranking.ranked:
-        if not any(_beats(other, summary, ranking, accuracies) for other in found):
-            found.append(summary)
-    return found
+        error = summary.values.get("error.smooth") if summary.approximates else None
+        one = _Known(summary, accuracies.worth(summary), summary.memory, error)
+        if not any(_beats(other, one, ranking, accuracies) for other in standing):
+            standing.append(one)
+    return [one.summary for one in standing]
 
 
-def _beats(other: Summary, summary: Summary, ranking: Ranking, accuracies: Accuracies) -> bool:
+class _Known(NamedTuple):
+    """What is compared of a method, looked up once: ten thousand results have hundreds of thousands of pairs."""
+
+    summary: Summary
+    worth: Worth
+    memory: float | None
+    error: float | None
+    """None where it says nothing."""
+
+
+def _beats(other: _Known, one: _Known, ranking: Ranking, accuracies: Accuracies) -> bool:
     """Whether `other`, which took no more time, beats a method."""
-    less = None if other.memory is None or summary.memory is None else summary.memory - other.memory
-    if less is None or less < 0 or not _worth_as_much(other, summary, accuracies):
+    if one.memory is None or other.memory is None or one.memory < other.memory:
         return False
-    return less > 0 or ranking.surely_faster(other, [summary])
+    if not _worth_as_much(other, one, accuracies):
+        return False
+    return one.memory > other.memory or ranking.surely_faster(other.summary, [one.summary])
 
 
-def _worth_as_much(other: Summary, summary: Summary, accuracies: Accuracies) -> bool:
-    one, two = accuracies.worth(other), accuracies.worth(summary)
-    if one is Worth.EXACT:
-        return not any(c.standing is Standing.BETTER for _, c in accuracies.on_each_task(summary) if c)
-    if two is Worth.EXACT:
-        return one is Worth.AS_GOOD
-    if one is two and replace(other.case, ratio=None, kept=None) == replace(summary.case, ratio=None, kept=None):
-        return (other.case.n_kept or 0) >= (summary.case.n_kept or 0)
-    known = accuracies.at_least_as_good(other, summary)
+def _worth_as_much(other: _Known, one: _Known, accuracies: Accuracies) -> bool:
+    if other.worth is Worth.EXACT:
+        return not any(c.standing is Standing.BETTER for _, c in accuracies.on_each_task(one.summary) if c)
+    if one.worth is Worth.EXACT:
+        return other.worth is Worth.AS_GOOD
+    if other.worth is one.worth and _differ_in_kept(other.summary.case, one.summary.case):
+        return (other.summary.case.n_kept or 0) >= (one.summary.case.n_kept or 0)
+    known = accuracies.at_least_as_good(other.summary, one.summary)
     if known is not None:
         return known
-    if other.approximates and summary.approximates:
-        errors = [s.values.get("error.smooth") for s in (other, summary)]
-        return errors[0] is not None and errors[1] is not None and errors[0] <= errors[1]
-    return False
+    return other.error is not None and one.error is not None and other.error <= one.error
+
+
+def _differ_in_kept(one: Case, other: Case) -> bool:
+    """Whether two cases differ in nothing but what they keep, if in anything."""
+    if one.implementation != other.implementation:  # of most pairs, and fast to tell
+        return False
+    return (one.layers, one.recover, one.shape) == (other.layers, other.recover, other.shape)
 
 
 @dataclass(frozen=True, slots=True)

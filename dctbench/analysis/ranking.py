@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from dctbench.analysis.speedup import compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
+from dctbench.model import Case
 
 CLOSE = 1.25
 """Cases that differ by more than this factor are named as rivals only where the interval of their ratio says so. On a
@@ -23,7 +25,7 @@ FALSE_STATEMENTS = 0.05
 the lengths at which a method pays."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ranking:
     """One shape: its cases from fastest to slowest, and those that may be the fastest.
 
@@ -54,10 +56,13 @@ class Ranking:
         """The fastest method that computes softmax attention itself."""
         return next((s for s in self.ranked if s.method.kind is Kind.EXACT), None)
 
+    @cached_property
+    def _places(self) -> dict[Case, int]:
+        return {summary.case: place for place, summary in enumerate(self.ranked)}
+
     def leading(self, chosen: Sequence[Summary]) -> tuple[Summary, ...]:
         """Return those of some of the cases, in order of latency, that may be the fastest of these."""
-        places = {summary.case: place for place, summary in enumerate(self.ranked)}
-        numbers = [places[summary.case] for summary in chosen]
+        numbers = [self._places[summary.case] for summary in chosen]
         return tuple(
             summary
             for index, (summary, place) in enumerate(zip(chosen, numbers, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from dctbench.model.canonical import JSON, digest
@@ -23,6 +24,7 @@ ENGINES = ("eager", "compile", "cudagraph", "onnxruntime", "onnxruntime-int8", "
 SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task",
               "period", "deadline", "model", "input", "ranks")  # fmt: skip
 FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
+_SHAPE, _FACET = attrgetter(*SHAPE_AXES), attrgetter(*FACET_AXES)  # five times as fast as getattr in a loop
 
 MAX_RANKS = 64
 """The most processes among which a sequence is divided."""
@@ -140,7 +142,8 @@ class Case:
     @property
     def shape(self) -> tuple[object, ...]:
         """Everything but the method and what it keeps or replaces. Cases of equal shape can be compared."""
-        return tuple(getattr(self, axis) for axis in SHAPE_AXES)
+        shape: tuple[object, ...] = _SHAPE(self)
+        return shape
 
     @property
     def unit(self) -> tuple[object, ...]:
@@ -150,7 +153,8 @@ class Case:
     @property
     def facet(self) -> tuple[object, ...]:
         """The shape without its length. Within a facet, the latency of a method is a curve over n."""
-        return tuple(getattr(self, axis) for axis in FACET_AXES)
+        facet: tuple[object, ...] = _FACET(self)
+        return facet
 
     @property
     def row(self) -> tuple[object, ...]:

@@ -17,6 +17,8 @@ NEUTRAL = "#7d8590"
 """The colour of the reference and of lines that belong to no method, on either ground."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon")
+_ALONE = 0.3
+"""The place on its ramp of a method's only curve."""
 _LIGHT_DARK = re.compile(r"light-dark\((#[0-9a-f]{6}), #[0-9a-f]{6}\)")
 
 
@@ -75,21 +77,24 @@ def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
         steps.setdefault(case.implementation, set()).add(_step(case))
     ramps = {name: sorted(found) for name, found in steps.items()}
     methods = {name: index for index, name in enumerate(steps)}
-    found = {}
-    for case in cases:
-        if case.implementation == reference:
-            found[case] = Look(NEUTRAL, "solid", "circle", 4.0)
-            continue
-        index, ramp = methods[case.implementation], ramps[case.implementation]
-        share = ramp.index(_step(case)) / max(1, len(ramp) - 1) if any(case.compression) else 0.3
-        hue, on_white, on_dark = _COLORS[index % len(_COLORS)]
-        found[case] = Look(
-            color=f"light-dark({on_white.color(hue, share)}, {on_dark.color(hue, share)})",
-            dash=DASHES[index // len(_COLORS) % len(DASHES)],
-            symbol=_SYMBOLS[index % len(_SYMBOLS)],
-            width=2.0,
-        )
-    return found
+    found = {
+        (name, step): _look(methods[name], place / (len(ramp) - 1) if len(ramp) > 1 else _ALONE)
+        for name, ramp in ramps.items()
+        for place, step in enumerate(ramp)
+    }
+    if reference in ramps:
+        found |= {(reference, step): Look(NEUTRAL, "solid", "circle", 4.0) for step in ramps[reference]}
+    return {case: found[case.implementation, _step(case)] for case in cases}
+
+
+def _look(method: int, share: float) -> Look:
+    hue, on_white, on_dark = _COLORS[method % len(_COLORS)]
+    return Look(
+        color=f"light-dark({on_white.color(hue, share)}, {on_dark.color(hue, share)})",
+        dash=DASHES[method // len(_COLORS) % len(DASHES)],
+        symbol=_SYMBOLS[method % len(_SYMBOLS)],
+        width=2.0,
+    )
 
 
 def _step(case: Case) -> tuple[object, ...]:
