@@ -125,7 +125,11 @@ def real_tokens_of(inputs: Inputs, model: nn.Module) -> Tensor | None:
 
 def _by_name(inputs: Inputs, model: nn.Module) -> Mapping[str, Any]:
     """Return the arguments of a call by name, also those that are given by position."""
-    return inspect.signature(model.forward).bind_partial(*inputs[0]).arguments | inputs[1]
+    try:
+        positional = inspect.signature(model.forward).bind_partial(*inputs[0]).arguments
+    except (TypeError, ValueError):  # a traced model has no signature, and the model itself refuses what does not fit
+        positional = {}
+    return positional | inputs[1]
 
 
 def length_first(value: Tensor, batch: int) -> bool:
