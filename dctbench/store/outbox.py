@@ -1,12 +1,14 @@
 """The outbox: a local store that takes over when the server of a run becomes unreachable.
 
 The outbox receives the whole run, not only what the server lacks, so that the run can be shown and resumed without the
-server. `store push` merges the outbox into the server, which stores nothing twice.
+server. A check and the noise store two runs, and both are copied. `store push` merges the outbox into the server, which
+stores nothing twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,34 +55,75 @@ def _warning(error: StoreError, location: str) -> str:
     )
 
 
+@dataclass(slots=True)
+class _Written:
+    """What this process knows of a run that it writes, to store it elsewhere without the server.
+
+    Attributes:
+        run: the run.
+        plan: what of it this process measures: of a shard, not the cases of the others.
+        rounds: of each case, or of all.
+        begun: whether the server has the run.
+        environments: of the run.
+        results: of the cases of the plan, by case and round.
+    """
+
+    run: Run
+    plan: Sequence[Case]
+    rounds: int | Mapping[Case, int]
+    begun: bool = False
+    environments: list[Environment] = field(default_factory=list)
+    results: dict[tuple[Case, int], Result] = field(default_factory=dict)
+
+    def add(self, results: Sequence[Result]) -> None:
+        """Remember results that are stored."""
+        self.results |= {(result.case, result.round): result for result in results}
+
+    def copy_to(self, store: Store) -> None:
+        """Store the run with all that is known of it."""
+        store.add_run(self.run, self.plan, self.rounds)
+        for environment in self.environments:
+            store.add_environment(self.run.id, environment)
+        store.add_results(self.run.id, list(self.results.values()), retried=True)
+
+    @property
+    def progress(self) -> RunState:
+        """The run and its progress."""
+        failed = sum(result.status in FAILED for result in self.results.values())
+        planned = len(self.plan) * self.rounds if isinstance(self.rounds, int) else sum(self.rounds.values())
+        return RunState(self.run, planned, len(self.results), failed)
+
+
 class _StoreWithOutbox(Store):
-    """The store of one run on a server. Once the server has failed, the outbox with the whole run takes its place."""
+    """The store of a process on a server. Once the server has failed, the outbox with all its runs takes its place."""
 
     def __init__(self, server: Store, location: str, warn: Callable[[str], None]) -> None:
         super().__init__(server.engine, server.name)
         self._location = location
         self._warn = warn
         self._switched = False
-        self._begun = False
         self._hurried = False
-        self._run: tuple[Run, Sequence[Case], int | Mapping[Case, int]] | None = None
-        self._environments: list[Environment] = []
-        self._results: dict[tuple[Case, int], Result] = {}
+        self._written: dict[str, _Written] = {}
 
     def add_run(self, run: Run, plan: Sequence[Case], rounds: int | Mapping[Case, int]) -> None:
         """Store a run and its plan before the first case is measured."""
-        self._run = run, plan, rounds
+        written = _Written(run, plan, rounds)
+        earlier = self._written.get(run.id)
+        if earlier is not None:  # a shard that goes on, of which the server may have others
+            written.begun, written.environments = earlier.begun, earlier.environments
+            planned = set(plan)
+            written.add([result for result in earlier.results.values() if result.case in planned])
+        self._written[run.id] = written
         self._with_fallback(lambda: Store.add_run(self, run, plan, rounds))
-        self._begun = True
+        written.begun = True
 
     def resume_run(self, run: Run) -> list[Result]:
         """Return the results that the run already has, and remember them: the outbox may need them."""
         results = super().resume_run(run)
         rounds = self.planned_rounds(run.id)
-        self._run = run, list(rounds), rounds
-        self._environments = list(self.environments(run.id).values())
-        self._results = {(result.case, result.round): result for result in results}
-        self._begun = True
+        written = _Written(run, list(rounds), rounds, bool(rounds), list(self.environments(run.id).values()))
+        written.add(results)
+        self._written[run.id] = written
         return results
 
     def hurry(self) -> None:
@@ -96,22 +139,18 @@ class _StoreWithOutbox(Store):
         """Return the run and its progress, or None before it is stored. The server is not asked."""
         if self._switched:
             return super().progress(run_id)
-        if not self._begun or self._run is None:
-            return None
-        run, plan, rounds = self._run
-        failed = sum(result.status in FAILED for result in self._results.values())
-        planned = len(plan) * rounds if isinstance(rounds, int) else sum(rounds.values())
-        return RunState(run, planned, len(self._results), failed)
+        written = self._written.get(run_id)
+        return written.progress if written is not None and written.begun else None
 
     def add_environment(self, run_id: str, environment: Environment) -> None:
         """Store an environment of the run."""
-        self._environments.append(environment)
+        self._written[run_id].environments.append(environment)
         self._with_fallback(lambda: Store.add_environment(self, run_id, environment))
 
     def add_results(self, run_id: str, results: Sequence[Result], *, retried: bool = False) -> int:
         """Store results and return how many are new."""
         stored = self._with_fallback(lambda: Store.add_results(self, run_id, results, retried=retried))
-        self._results |= {(result.case, result.round): result for result in results}
+        self._written[run_id].add(results)
         return stored
 
     def start_case(self, run_id: str, case: Case, round: int) -> None:
@@ -135,19 +174,15 @@ class _StoreWithOutbox(Store):
         try:
             return operation()
         except StoreError as error:
-            if self._switched or self._hurried or self._run is None:
+            if self._switched or self._hurried or not self._written:
                 raise
             self._switch_to_outbox(error)
             return operation()
 
     def _switch_to_outbox(self, error: StoreError) -> None:
-        assert self._run is not None
-        run, plan, rounds = self._run
         outbox = open_store(OUTBOX, create=True)
-        outbox.add_run(run, plan, rounds)
-        for environment in self._environments:
-            outbox.add_environment(run.id, environment)
-        outbox.add_results(run.id, list(self._results.values()), retried=True)
+        for written in self._written.values():
+            written.copy_to(outbox)
         self.engine.dispose()
         self.engine, self.name, self._switched = outbox.engine, outbox.name, True
         self._warn(_warning(error, self._location))

@@ -1,15 +1,17 @@
-"""The outbox in this process: a server that fails midway leaves the whole run in it, a resumed one too."""
+"""The outbox in this process: a server that fails midway leaves its runs in it as a whole, a resumed one too."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dctbench.store import open_for_run, open_store
+from dctbench.store.checking import find_damage
 from dctbench.store.engines import HURRY_SECONDS
 from dctbench.store.outbox import OUTBOX
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import ELSEWHERE, ENVIRONMENT, RUN, elsewhere, result
 from tests.support.postgresql import Server, free_port
 
 BEFORE = [result("sdpa", 64, 1.0), result("full", 64, None, status="error", message="SIGSEGV")]
@@ -46,6 +48,61 @@ def test_what_a_run_had_on_the_server_is_in_the_outbox_once_the_server_fails(
         assert outbox.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
         [state] = outbox.runs()
         assert state.run == RUN
+
+
+@pytest.mark.parametrize("first", ["base", "head"])
+def test_both_runs_of_a_check_are_in_the_outbox_whichever_finds_that_the_server_fails(
+    postgresql: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = replace(RUN, id="fedcba9876543210", label="head")
+    of_base = [result("sdpa", 64, 1.0), result("sdpa", 128, 1.5)]
+    of_head = elsewhere([result("sdpa", 64, 3.0), result("sdpa", 128, 3.5)])  # of the same cases and rounds
+    plan = [one.case for one in of_base]
+    with open_for_run(url, lambda _: None, create=True) as store:
+        store.add_run(RUN, plan, rounds=2)
+        store.add_environment(RUN.id, ENVIRONMENT)
+        store.add_run(head, plan[::-1], rounds=3)
+        store.add_environment(head.id, ELSEWHERE)
+        store.add_result(RUN.id, of_base[0])
+        store.add_result(head.id, of_head[0])
+        states = [store.progress(run.id) for run in (RUN, head)]
+        assert [state and (state.run, state.planned, state.stored) for state in states] == [(RUN, 4, 1), (head, 6, 1)]
+        postgresql.query("DROP TABLE results", database=url.rpartition("/")[2])
+        last = [(RUN, of_base[1]), (head, of_head[1])]
+        for run, one in last if first == "base" else last[::-1]:
+            assert store.add_result(run.id, one)
+    with open_store(OUTBOX) as outbox:
+        assert outbox.results(RUN.id) == of_base
+        assert outbox.results(head.id) == of_head[::-1]
+        assert (outbox.plan(RUN.id), outbox.plan(head.id)) == ((plan, 2), (plan[::-1], 3))
+        assert outbox.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+        assert outbox.environments(head.id) == {ELSEWHERE.fingerprint: ELSEWHERE}
+        assert [state.run for state in outbox.runs()] == [RUN, head]
+
+
+def test_of_a_shard_that_goes_on_the_outbox_has_no_results_of_other_shards(
+    postgresql: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_store(url, create=True) as server:
+        server.add_run(RUN, PLAN, rounds=1)
+        server.add_environment(RUN.id, ENVIRONMENT)
+        server.add_results(RUN.id, BEFORE)
+    own = [BEFORE[1].case, AFTER.case]
+    with open_for_run(url, lambda _: None) as store:
+        assert store.resume_run(RUN) == BEFORE
+        store.add_run(RUN, own, rounds=1)
+        state = store.progress(RUN.id)
+        assert state is not None
+        assert (state.planned, state.stored, state.failed) == (2, 1, 1)
+        postgresql.query("DROP TABLE results", database=url.rpartition("/")[2])
+        assert store.add_result(RUN.id, AFTER)
+    with open_store(OUTBOX) as outbox:
+        assert outbox.plan(RUN.id) == (own, 1)
+        assert outbox.results(RUN.id) == [BEFORE[1], AFTER]
+        assert outbox.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+        assert find_damage(outbox) == []
 
 
 def test_a_server_that_cannot_be_reached_at_the_start_leaves_the_run_to_the_outbox(
