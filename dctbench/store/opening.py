@@ -26,7 +26,7 @@ from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
 from dctbench.store.errors import DamagedError, MissingError
 from dctbench.store.failures import translated
 from dctbench.store.location import DEFAULT_STORE, has_keywords, is_url, masked
-from dctbench.store.schema_check import check_complete, check_schema
+from dctbench.store.schema_check import check_complete, check_schema, has_own_migrations
 
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID_OFFSET = 68  # https://www.sqlite.org/fileformat.html, 1.3.14
@@ -81,7 +81,12 @@ def _open_file(location: str, create: bool) -> Store:
     _refuse_planted_journal(real)
     engine = sqlite_engine(real)
     with translated(location), transaction(engine) as connection:
-        missing = check_schema(connection, location)
+        try:
+            missing = check_schema(connection, location)
+        except StoreError:
+            if has_own_migrations(connection):  # a newer version may make other tables
+                _refuse_newer(location, _newest_migration(connection) or 0)
+            raise
         newest = _newest_migration(connection)
         if newest is None:
             raise DamagedError(f"store {location}: its table of migrations holds none")
@@ -276,13 +281,17 @@ def _newest_migration(connection: sa.Connection) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _upgrade(engine: sa.Engine, name: str, found: int) -> None:
-    """Refuse a newer store. Upgrade an older one by all missing migrations in one transaction."""
+def _refuse_newer(name: str, found: int) -> None:
     if found > schema.NEWEST:
         raise StoreError(
             f"{name} was written by a newer dctbench (schema {found}, this one knows {schema.NEWEST})",
             hint="upgrade dctbench, or choose another store with --store",
         )
+
+
+def _upgrade(engine: sa.Engine, name: str, found: int) -> None:
+    """Refuse a newer store. Upgrade an older one by all missing migrations in one transaction."""
+    _refuse_newer(name, found)
     if found == schema.NEWEST:
         return
     with translated(name), transaction(engine) as connection:

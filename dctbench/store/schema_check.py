@@ -70,13 +70,28 @@ def check_schema(connection: sa.Connection, name: str) -> str | None:
         if wanted is None:
             raise _refusal(name, f"it has an {shown} on the table {table!r}")
         found = _shape(driver, kind, identifier, sql)
-        if not (found.words <= wanted.words and found.links == wanted.links and _within(found.parts, wanted.parts)):
+        if not _fits(found, wanted):
             raise _refusal(name, f"its {shown} was altered")
         if len(found.parts) == len(wanted.parts):
             del missing[kind, identifier]
         else:
             missing[kind, identifier] = "lacks a column"
     return next((f"its {kind} {identifier!r} {what}" for (kind, identifier), what in missing.items()), None)
+
+
+def has_own_migrations(connection: sa.Connection) -> bool:
+    """Return whether the table of migrations is as every version makes it, with nothing else on it.
+
+    Then its numbers can be read, although `check_schema` has refused the rest of the file.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    name = schema.migrations.name
+    on_it = [(kind, identifier, sql) for kind, identifier, table, sql in _objects(driver) if table == name and sql]
+    if [(kind, identifier) for kind, identifier, _ in on_it] != [("table", name)]:
+        return False
+    found, wanted = _shape(driver, "table", name, on_it[0][2]), _expected(schema.metadata)["table", name]
+    return _fits(found, wanted) and len(found.parts) == len(wanted.parts)
 
 
 def check_complete(name: str, missing: str | None) -> None:
@@ -93,8 +108,10 @@ def _refusal(name: str, problem: str) -> StoreError:
     return StoreError(f"{name} is not a store as dctbench makes it: {sanitize_text(problem)}", hint=_HINT)
 
 
-def _within(found: Mapping[str, tuple[Any, ...]], wanted: Mapping[str, tuple[Any, ...]]) -> bool:
-    return all(wanted.get(part) == about for part, about in found.items())
+def _fits(found: _Shape, wanted: _Shape) -> bool:
+    """Return whether a table or an index is the wanted one, or a part of it."""
+    parts = all(wanted.parts.get(part) == about for part, about in found.parts.items())
+    return parts and found.words <= wanted.words and found.links == wanted.links
 
 
 def _objects(driver: sqlite3.Connection) -> list[tuple[str, str, str, str]]:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -116,6 +116,34 @@ def test_a_newer_store_is_refused_by_name(path: Path) -> None:
     error = refused(path)
     assert error.message == f"{path} was written by a newer dctbench (schema 99, this one knows {schema.NEWEST})"
     assert error.hint == "upgrade dctbench, or choose another store with --store"
+
+
+NEWER = "INSERT INTO dctbench_migrations VALUES (99, 'from the future', '2030');"
+OTHER_TABLES = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE INDEX notes ON runs (note); CREATE VIEW mine AS SELECT 1"
+
+
+def test_a_newer_store_is_called_newer_although_its_tables_are_others(path: Path) -> None:
+    new_store(path, result())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{NEWER} {OTHER_TABLES}")
+    assert refused(path).message.startswith(f"{path} was written by a newer dctbench (schema 99, ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE dctbench_migrations ADD COLUMN note TEXT",
+        "CREATE INDEX planted ON dctbench_migrations (abs(number))",
+        "CREATE TRIGGER planted AFTER INSERT ON dctbench_migrations BEGIN DELETE FROM runs; END",
+        "ALTER TABLE dctbench_migrations RENAME TO kept; CREATE VIEW dctbench_migrations AS SELECT * FROM kept",
+        "DROP TABLE dctbench_migrations",
+    ],
+)
+def test_a_number_in_a_table_that_no_version_makes_is_not_believed(path: Path, change: str) -> None:
+    new_store(path, result())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{NEWER} {OTHER_TABLES}; {change}")
+    assert " is not a store as dctbench makes it: " in refused(path).message
 
 
 def test_a_store_without_a_record_of_its_schema_is_damaged(path: Path) -> None:
