@@ -59,7 +59,8 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
 def results_of_machine(location: str, fingerprint: str) -> list[Result]:
     """Return the results of the latest run taken in that environment.
 
-    The list is empty when there is no such run, no store yet or no reachable server: it only improves an estimate.
+    The list is empty when there is no such run, no store yet or no reachable server, and lacks damaged results: it only
+    improves an estimate.
 
     Raises:
         StoreError: when the store exists and cannot be read.
@@ -67,6 +68,6 @@ def results_of_machine(location: str, fingerprint: str) -> list[Result]:
     try:
         with open_store(location) as store:
             run_id = store.latest_run_of(fingerprint)
-            return store.results(run_id) if run_id else []
+            return store.results(run_id, damage=[]) if run_id else []
     except (MissingError, UnreachableError):
         return []

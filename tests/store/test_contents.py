@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,3 +173,14 @@ def test_the_results_of_this_machine_are_those_of_its_latest_run(path: Path) -> 
         store.add_result(RUN.id, result())
     assert results_of_machine(str(path), ENVIRONMENT.fingerprint) == [result()]
     assert results_of_machine(str(path), "elsewhere") == []
+
+
+def test_a_damaged_result_is_left_out_of_what_only_improves_an_estimate(path: Path) -> None:
+    results = [result("sdpa"), result("full")]
+    with new_store(path, *results) as store:
+        store.add_environment(RUN.id, ENVIRONMENT)
+        store.add_results(RUN.id, results)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE results SET record = 'x' WHERE case_id = ?", (results[0].case.id,))
+        connection.commit()
+    assert results_of_machine(str(path), ENVIRONMENT.fingerprint) == [results[1]]
