@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from dctbench.text.sanitize import sanitize_text
+
 SHORTEST = 0.1
 """Seconds. The kernel counts processor time in ticks of 10 ms, so shorter windows are meaningless."""
 NOTICED_CORES = 0.25
@@ -99,7 +101,7 @@ def busiest(seconds: float = 0.1, count: int = 2) -> list[str]:
         if process.pid in before
     ]
     top = sorted(shares, key=lambda pair: pair[0], reverse=True)[:count]
-    return [f"{process.info['name']} (pid {process.pid}, {share:.0%})" for share, process in top if share >= 0.05]
+    return [f"{_name(process)} (pid {process.pid}, {share:.0%})" for share, process in top if share >= 0.05]
 
 
 def running(count: int = 1) -> list[str]:
@@ -111,8 +113,13 @@ def running(count: int = 1) -> list[str]:
     for process in psutil.process_iter(["name", "status", "cpu_times"]):
         times = process.info["cpu_times"]
         if process.info["status"] == psutil.STATUS_RUNNING and times is not None and process.pid != os.getpid():
-            found.append((times.user + times.system, f"{process.info['name']} (pid {process.pid})"))
+            found.append((times.user + times.system, f"{_name(process)} (pid {process.pid})"))
     return [name for _, name in sorted(found, reverse=True)[:count]]
+
+
+def _name(process: psutil.Process) -> str:
+    """Return the name of a process, which it can set to anything; `?` where the system hides it."""
+    return sanitize_text(process.info["name"] or "?")
 
 
 def _used_by_others() -> list[tuple[psutil.Process, float]]:
