@@ -6,6 +6,7 @@ The drivers' error codes decide. libpq reports failures of connecting as text on
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -59,11 +60,16 @@ _POSTGRESQL_HINTS: Mapping[str, str] = {
 _CONNECTING_HINTS: Mapping[str, str] = {
     "authentication failed": _WRONG_PASSWORD,
     "no password supplied": "put the password into ~/.pgpass, PGPASSWORD or the URL",
-    "does not exist": _NO_DATABASE,
+    'database ".*" does not exist': _NO_DATABASE,
+    'role ".*" does not exist': _WRONG_PASSWORD,
+    'root certificate file ".*" does not exist': "put the certificate there, or choose another sslmode in the URL",
     "no pg_hba.conf": "let the server's pg_hba.conf accept this host and user",
-    "invalid": _ELSEWHERE,
+    r"\binvalid (?:port|connection option|uri|percent-encoded|ssl protocol|\w+ value|value for)\b": _ELSEWHERE,
 }
-"""By words of libpq, for a server that responds and refuses the connection."""
+"""By words of libpq, for a server that responds and refuses the connection, and for options that no server gets.
+
+They are regular expressions that match no name of a host, which libpq quotes when a server is down.
+"""
 _CONNECTION_LOST = {"57P01", "57P02", "57P03", "53300"}  # shutting down, crashed, starting, too many connections
 
 
@@ -113,7 +119,7 @@ def _server_error(name: str, sqlstate: str | None, text: str, connecting: bool) 
         lost = sqlstate.startswith("08") or sqlstate in _CONNECTION_LOST
         kind = UnreachableError if lost else StoreError
         return kind(message, hint=_POSTGRESQL_HINTS.get(sqlstate, _ELSEWHERE))
-    hint = next((hint for words, hint in _CONNECTING_HINTS.items() if words in text.lower()), None)
+    hint = next((hint for words, hint in _CONNECTING_HINTS.items() if re.search(words, text, re.IGNORECASE)), None)
     if connecting and hint is None:
         return UnreachableError(message, hint=_ELSEWHERE)
     return StoreError(message, hint=hint or _ELSEWHERE)

@@ -7,6 +7,7 @@ stores nothing twice.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,8 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
         create: whether to create the store when it does not exist.
 
     Raises:
-        StoreError: as `open_store`, except that an unreachable server is no error.
+        StoreError: as `open_store`, except that an unreachable server is an error only if `create` is false and there
+            is no outbox, from which a run could be resumed.
     """
     if not is_url(location):
         store = open_store(location, create=create)
@@ -44,15 +46,16 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
     try:
         server = open_store(location, create=create)
     except UnreachableError as error:
-        warn(_warning(error, location))
+        if not create and not os.path.exists(OUTBOX):
+            raise
+        warn(_warning(error, location, "results go to" if create else "resuming from the outbox, and results go to"))
         return open_store(OUTBOX, create=create)
     return _StoreWithOutbox(server, location, warn)
 
 
-def _warning(error: StoreError, location: str) -> str:
-    return (
-        f"warning: {error.message}\n  results go to {OUTBOX}; send them later: dctbench store push {masked(location)}"
-    )
+def _warning(error: StoreError, location: str, use: str) -> str:
+    push = f"dctbench store push {masked(location)}"
+    return f"warning: {error.message}\n  {use} {OUTBOX}; send them later: {push}"
 
 
 @dataclass(slots=True)
@@ -185,4 +188,4 @@ class _StoreWithOutbox(Store):
             written.copy_to(outbox)
         self.engine.dispose()
         self.engine, self.name, self._switched = outbox.engine, outbox.name, True
-        self._warn(_warning(error, self._location))
+        self._warn(_warning(error, self._location, "results go to"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.store import open_for_run, open_store
+from dctbench.store import UnreachableError, open_for_run, open_store
 from dctbench.store.checking import find_damage
 from dctbench.store.engines import HURRY_SECONDS
 from dctbench.store.outbox import OUTBOX
@@ -116,6 +116,23 @@ def test_a_server_that_cannot_be_reached_at_the_start_leaves_the_run_to_the_outb
         store.add_run(RUN, PLAN, rounds=2)
     [warning] = warned
     assert warning.endswith(f"send them later: dctbench store push postgresql://me:***@127.0.0.1:{port}/bench")
+
+
+def test_without_the_server_a_run_is_resumed_from_the_outbox_if_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = f"postgresql://me@127.0.0.1:{free_port()}/bench"
+    with pytest.raises(UnreachableError, match="Connection refused"):
+        open_for_run(url, pytest.fail)
+    assert list(tmp_path.iterdir()) == []
+    with open_store(OUTBOX, create=True) as outbox:
+        outbox.add_run(RUN, PLAN, rounds=2)
+    warned: list[str] = []
+    with open_for_run(url, warned.append) as store:
+        assert store.find_run().run == RUN
+    [warning] = warned
+    assert f"\n  resuming from the outbox, and results go to {OUTBOX}; send them later: " in warning
 
 
 def test_a_run_into_a_file_goes_on_in_that_file_wherever_it_is_moved(tmp_path: Path) -> None:
