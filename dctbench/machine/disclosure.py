@@ -7,9 +7,13 @@ anonymous.
 
 from __future__ import annotations
 
+import re
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain, count
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -24,6 +28,8 @@ _SHORTEST = 5
 """Characters. Shorter values of variables, such as 1 or true, are not looked for in messages."""
 _OF_LIBRARIES = frozenset({"LD_PRELOAD"})
 """Variables that list files. Only the names of the files are shown."""
+_BOARD = re.compile(r"(?<![\w-])(?:MIG-)?(?:GPU|MIG)-[0-9a-f]{4}[0-9a-f-]*(?![\w-])", re.IGNORECASE)
+"""The identifier of a GPU, or of a part of one, or the beginning of it: CUDA takes either in CUDA_VISIBLE_DEVICES."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,14 @@ class Disclosure:
         hosts: what to show in place of each host name, by fingerprint and name.
         words: what to put in place of names of hosts and users in messages.
         secrets: values of variables, which a layer may have printed.
+        models: of the cases. Two that would be told alike are numbered.
     """
 
     anonymous: bool = False
     hosts: Mapping[tuple[str, str], str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -48,6 +56,7 @@ class Disclosure:
         run: Run,
         environments: Mapping[str, Environment],
         results: Iterable[Result],
+        plan: Iterable[Case] = (),
         *,
         anonymous: bool = False,
         host_label: str | None = None,
@@ -58,6 +67,7 @@ class Disclosure:
             run: the run.
             environments: where it was measured, by fingerprint.
             results: of the run.
+            plan: cases of the run, which need not have a result.
             anonymous: whether host, user, paths and command are left out.
             host_label: what to show in place of the name of this machine. Other machines, and this one if it is None,
                 get a label made of its GPUs, the CPU's model and the fingerprint.
@@ -78,7 +88,9 @@ class Disclosure:
             texts = [*run.argv, *(one.message or "" for one in results), *(one.details.output or "" for one in results)]
             users = this_user().union(*map(users_in, texts))
             words |= dict.fromkeys(sorted(users), _USER)
-        return cls(anonymous, hosts, words, _secrets(run))
+        cases = chain(plan, (one.case for one in results))
+        models = frozenset(case.model for case in cases if case.model is not None)
+        return cls(anonymous, hosts, words, _secrets(run), models)
 
     @classmethod
     def here(cls, *runs: Run) -> Self:
@@ -92,13 +104,14 @@ class Disclosure:
             {**self.hosts, **other.hosts},
             {**self.words, **other.words},
             self.secrets | other.secrets,
+            self.models | other.models,
         )
 
     def text(self, text: str) -> str:
         """Return a free text, such as a message, without what may not be told."""
         text = home_as_tilde(replace_words(text, dict.fromkeys(sorted(self.secrets), NOT_SHOWN), _SHORTEST))
         if self.anonymous:
-            text = paths_as_names(text)
+            text = _BOARD.sub(NOT_SHOWN, paths_as_names(text))
         return replace_words(text, self.words)
 
     def values(self, value: Any) -> Any:
@@ -134,7 +147,9 @@ class Disclosure:
             return NOT_SHOWN
         if name in _OF_LIBRARIES and isinstance(value, str):
             return " ".join(PurePath(part).name for part in value.replace(":", " ").split())
-        return self.values(value)
+        told = self.values(value)
+        # A run whose values are not all known is not measured again.
+        return NOT_SHOWN if isinstance(told, str) and NOT_SHOWN in told else told
 
     def environment(self, environment: Environment) -> Environment:
         """Return an environment whose host is a label. Its fingerprint stays, since results refer to it."""
@@ -163,7 +178,21 @@ class Disclosure:
 
     def case(self, case: Case) -> Case:
         """Return a case whose model is told as it may be: `hf:FOLDER` may hold the path of a home folder."""
-        return case if case.model is None else replace(case, model=self.text(case.model))
+        if case.model is None:
+            return case
+        return replace(case, model=self._told_models.get(case.model) or self.text(case.model))
+
+    @cached_property
+    def _told_models(self) -> Mapping[str, str]:
+        """What to show in place of each model. Without the numbers, the cases of two models could become one."""
+        told = {model: self.text(model) for model in sorted(self.models)}
+        alike = {name for name, times in Counter(told.values()).items() if times > 1}
+        taken = set(told.values())
+        for model, name in told.items():
+            if name in alike:
+                told[model] = next(one for i in count(1) if (one := f"{name} ({i})") not in taken)
+                taken.add(told[model])
+        return told
 
     def _details(self, details: ResultDetails) -> ResultDetails:
         changed = {}

@@ -98,7 +98,9 @@ def forwarded(found: RecordedRun, disclosure: Disclosure) -> RecordedRun:
 
 def disclosure(found: RecordedRun, *, anonymous: bool = False, host_label: str | None = None) -> Disclosure:
     """Return what may be told about a run; see `Disclosure.of`."""
-    return Disclosure.of(found.run, found.environments, found.results, anonymous=anonymous, host_label=host_label)
+    return Disclosure.of(
+        found.run, found.environments, found.results, found.plan, anonymous=anonymous, host_label=host_label
+    )
 
 
 def known_reference(name: str, measured: Iterable[Case]) -> str:

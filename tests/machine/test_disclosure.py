@@ -16,6 +16,7 @@ from dctbench.text.private import home_as_tilde, paths_as_names
 from tests.support.made import ENVIRONMENT, FACTS, RUN, result
 
 MINE = "/planted/folder"
+CHOICE = "CUDA_VISIBLE_DEVICES"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,33 @@ def test_an_anonymous_environment_names_neither_a_commit_nor_a_board() -> None:
     facts = Disclosure.of(RUN, {"f" * 16: environment}, [], anonymous=True).environment(environment).facts
     assert "git" not in facts
     assert facts["gpu"] == [{"name": "H200"}]
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "GPU-8a7b6c5d-1234-5678-9abc-def012345678",
+        "GPU-8a7b",
+        "0,MIG-8a7b6c5d-1234-5678-9abc-def012345678",
+        "MIG-GPU-8a7b6c5d-1234-5678-9abc-def012345678/1/0,GPU-9A7B",
+    ],
+)
+def test_an_anonymous_run_tells_no_identifier_of_a_board(devices: str) -> None:
+    run = replace(RUN, label=f"on {devices}, not GPU-accelerated", settings=RunSettings(env={CHOICE: devices}))
+    assert Disclosure.of(run, {}, []).run(run).settings.env == {CHOICE: devices}
+    told = Disclosure.of(run, {}, [], anonymous=True).run(run)
+    assert told.settings.env == {CHOICE: "(not shown)"}
+    assert told.label is not None
+    assert told.label.endswith(", not GPU-accelerated")
+    assert "8a7b" not in told.label.lower()
+    with pytest.raises(UsageError, match="leaves out the value of CUDA_VISIBLE_DEVICES"):
+        check_stored_run(told)
+
+
+@pytest.mark.parametrize("devices", ["0,1", "", "-1"])
+def test_the_numbers_of_gpus_are_told(devices: str) -> None:
+    run = replace(RUN, settings=RunSettings(env={CHOICE: devices}))
+    assert Disclosure.of(run, {}, [], anonymous=True).run(run).settings.env == {CHOICE: devices}
 
 
 def test_a_machine_without_a_name_is_told_by_its_gpus_too() -> None:
