@@ -18,6 +18,12 @@ DISTURBING_CORES = 0.5
 """If other processes used more cores than this, the calibration is not reliable."""
 
 
+PLANNER_RATES = frozenset({"call", "gemm", "small_gemm", "fft", "bandwidth", "alignment"})
+"""The fields of `dctbench.transforms.CostModel`."""
+LATER_PLANNER_RATES = frozenset({"alignment"})
+"""Those that calibrations of earlier versions lack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """The ceilings and rates of one device.
@@ -28,7 +34,7 @@ class Calibration:
         gemm: FLOP/s of the best matrix product found, by dtype (multiply-add = 2).
         bandwidth: B/s, read and written, of a copy between buffers larger than the last-level cache.
         cache_bytes: the size of the last-level cache; less traffic than that need not reach the memory.
-        cost_models: the fields of `dctbench.transforms.CostModel`, by dtype.
+        cost_models: the planner's rates (PLANNER_RATES), by dtype.
         spread: the relative difference of the two best rounds, by ceiling (`gemm float32`, `copy`) and for the
             planner's shortest call (`planner float32`).
         others: the number of cores that other processes used meanwhile, on average.

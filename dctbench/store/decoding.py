@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dctbench import catalog
-from dctbench.machine.calibration import Calibration
+from dctbench.machine.calibration import LATER_PLANNER_RATES, PLANNER_RATES, Calibration
 from dctbench.model import (
     STATUSES,
     Baseline,
@@ -217,14 +217,15 @@ def calibration_of_row(row: Mapping[str, Any]) -> Calibration:
         check_free(data, "record")
         found = msgspec.convert(data, Calibration)
         utc(found.measured_at, "measured_at")
-        rates = [
-            *found.gemm.values(),
-            found.bandwidth,
-            *(r for model in found.cost_models.values() for r in model.values()),
-        ]
+        models = found.cost_models.values()
+        rates = [*found.gemm.values(), found.bandwidth, *(rate for model in models for rate in model.values())]
         check_names([found.device, *found.gemm, *found.cost_models, *found.spread], "record")
         if found.device != read.device or found.threads < 1 or not all(0 < rate < LARGEST for rate in rates):
             raise InvalidDataError("it holds what no device has")
+        if not found.gemm or not all(
+            PLANNER_RATES - LATER_PLANNER_RATES <= model.keys() <= PLANNER_RATES for model in models
+        ):
+            raise InvalidDataError("it lacks a rate, or has one that is not known")
         return found
 
 

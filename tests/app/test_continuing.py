@@ -14,7 +14,9 @@ from tests.support.command import Cli
 STORE = ".dctbench/results.sqlite"
 RUN = ("run", "--impl", "dct-x", "--seq", "512", "--ratio", "4", "--threads", "1", "--rounds", "2", "-q")
 RATES = {"call": 1e-9, "gemm": 1.0, "small_gemm": 1.0, "fft": 1e18, "bandwidth": 1e18}
-OTHER = Calibration("cpu", 1, {}, 1e15, None, cost_models={"float32": RATES}, measured_at="2026-01-02T03:04:05+00:00")
+OTHER = Calibration(
+    "cpu", 1, {"float32": 1e15}, 1e15, None, cost_models={"float32": RATES}, measured_at="2026-01-02T03:04:05+00:00"
+)
 
 
 def forget_last_round(path: Path) -> None:

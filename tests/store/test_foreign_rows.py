@@ -20,7 +20,7 @@ from dctbench.store.checking import find_damage
 from dctbench.store.merging import merge
 from dctbench.store.pruning import removable
 from dctbench.store.records import SEALED, seal
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 
 ESCAPE = "\x1b[2J\x9b1m\x7f"
 LATENCY = '[["latency","s",1]]'
@@ -55,6 +55,17 @@ def case(**changed: object) -> str:
 
 def facts(**changed: object) -> str:
     return json.dumps({**ENVIRONMENT.facts, **changed})
+
+
+RATES = CALIBRATION.cost_models["float32"]
+
+
+def calibration(**changed: object) -> str:
+    return json.dumps({**CALIBRATION.to_json(), **changed})
+
+
+def with_rates(**rates: float) -> str:
+    return calibration(cost_models={"float32": rates})
 
 
 def samples(*values: float) -> bytes:
@@ -144,6 +155,10 @@ ROWS: list[tuple[str, Mapping[str, Any]]] = [
     ("calibrations", {"record": "{}"}),
     ("calibrations", {"record": '{"device": "cpu", "nonsense": 1}'}),
     ("calibrations", {"device": "cuda:0"}),
+    ("calibrations", {"record": calibration(gemm={})}),
+    ("calibrations", {"record": with_rates()}),
+    ("calibrations", {"record": with_rates(**RATES, nonsense=1.0)}),
+    *(("calibrations", {"record": with_rates(**{key: RATES[key] for key in RATES if key != name})}) for name in RATES),
     ("baselines", {"name": f"main{ESCAPE}"}),
     ("baselines", {"saved_at": "0"}),
     ("baselines", {"saved_at": "2026-02-31T00:00:00.000000+00:00"}),

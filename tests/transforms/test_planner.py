@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import UsageError
+from dctbench.machine.calibration import LATER_PLANNER_RATES, PLANNER_RATES
 from dctbench.transforms import BlockGemmDct, BlockSlotsDct, CostModel, default_cost_model, make_dct, plan_dct
 from dctbench.transforms.planner import MAX_TABLE_BYTES, _candidates, _Shape
 from dctbench.transforms.slepian import TOLERANCE, block_basis, expected_rank, padded_ranks
@@ -34,6 +36,11 @@ def test_each_algorithm_is_chosen_where_it_was_the_fastest(seq_len: int, n_kept:
     transform = make_dct(seq_len, n_kept, 512)
     assert transform.algorithm == algorithm
     assert transform.plan == str(plan_dct(seq_len, n_kept, 512))
+
+
+def test_a_calibration_has_the_rates_of_the_planner_and_an_earlier_one_lacks_only_what_has_a_default() -> None:
+    assert {field.name for field in fields(CostModel)} == PLANNER_RATES
+    assert CostModel(**dict.fromkeys(PLANNER_RATES - LATER_PLANNER_RATES, 2.0)) == CostModel(2.0, 2.0, 2.0, 2.0, 2.0)
 
 
 def test_other_rates_change_the_choice() -> None:
