@@ -1,16 +1,22 @@
 """Defaults of flags from `[tool.dctbench]` in the current folder's pyproject.toml.
 
     [tool.dctbench]             for every command that has the flag
-    store = "results.sqlite"
+    format = "json"
 
     [tool.dctbench.run]         for one command
     seq = ["512..2048", 6000]
+    store = "results.sqlite"
 
     [tool.dctbench.store]       for a group: every command of it that has the flag
+    store = "results.sqlite"
     keep = 20
 
+In TOML one key is either a text or a table. So `store` cannot stand in `[tool.dctbench]` beside the table of the group
+`store`: it is set for each command, as above.
+
 The command line and the environment win over it. It is checked as strictly as a suite file. The folder may be a
-stranger's, so the table loads no code, names no server, and lets nothing be written outside the folder.
+stranger's, so the table loads no code, names no server, answers no question before something is lost, and lets nothing
+be written outside the folder.
 """
 
 from __future__ import annotations
@@ -33,7 +39,8 @@ _NOT_DEFAULTS = ("help", "version")
 _CODE = ("impl", "base_impl", "reference", "task", "model")
 """Options that name code if their value is `module:Class`, or `module:function` of a model."""
 _PROGRAMS = ("base_python",)
-_CONSENTS = ("force",)
+_CONSENTS = ("force", "yes", "unfinished")
+"""Options with which files or runs are lost. Only the user can agree to that, not the folder."""
 _UNMEASURED = ("dry_run",)
 """Options with which nothing is measured. As a default, they would end every gate with exit code 0."""
 _SERVERS = ("address",)
@@ -122,9 +129,12 @@ def _table() -> Mapping[str, Any]:
         check_integers(table)
     except (InvalidDataError, UnicodeDecodeError) as error:
         problem = str(error) if isinstance(error, InvalidDataError) else "not UTF-8 text"
-        raise UsageError(
-            f"{FILE} cannot be read: {problem}", hint="its [tool.dctbench] gives flags their defaults"
-        ) from None
+        hint = "its [tool.dctbench] gives flags their defaults"
+        if b"tool.dctbench.store" in data:  # `store` beside it is the likely mistake
+            hint += (
+                "; with a table [tool.dctbench.store], set `store` for each command: [tool.dctbench.run] store = ..."
+            )
+        raise UsageError(f"{FILE} cannot be read: {problem}", hint=hint) from None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"{FILE}: tool.dctbench must be a table", hint="write [tool.dctbench]")
     return table or {}
@@ -151,7 +161,7 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     """Return the value as click takes it: a list is joined by commas for a flag that is given once."""
     items = value if isinstance(value, list) else [value]
     if option.name in _CONSENTS:
-        raise _invalid(key, "cannot be set there", "give it on the command line, for the file that it is for")
+        raise _invalid(key, "cannot be set there", f"give --{option.name} on the command line each time")
     if option.name in _UNMEASURED:
         raise _invalid(key, "cannot be set there", "give --dry-run on the command line: a check with it never fails")
     if option.is_flag:

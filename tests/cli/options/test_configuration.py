@@ -1,4 +1,4 @@
-"""What the configuration of the current folder may not do: name servers, or places outside the folder."""
+"""What the configuration of the current folder may not do: name servers or outer places, or agree to a loss."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from dctbench.cli import cli as command_line
 from dctbench.cli.options.configuration import defaults
 from dctbench.errors import UsageError
+from dctbench.store import open_store
 from tests.support.command import TINY, Cli
+from tests.support.made import RUN, result
 
 
 @pytest.mark.parametrize("table", ["[tool.dctbench]", "[tool.dctbench.check]"])
@@ -38,6 +41,9 @@ def test_no_default_makes_a_gate_pass_without_measuring(
         ("{}.run]\nstore = 'postgresql+psycopg://evil.example/db'", "run.store must not be a URL"),
         ("{}.store.merge]\ninto = 'postgresql://evil.example/db'", "store.merge.into must not be a URL"),
         ("{}.export]\nforce = true", "export.force cannot be set there"),
+        ("{}.store.prune]\nyes = true", "store.prune.yes cannot be set there"),
+        ("{}.store]\nunfinished = true", "store.unfinished cannot be set there"),
+        ("{}]\nyes = true", "yes cannot be set there"),
         ("{}.run]\naddress = '10.0.0.1:6379'", "run.address cannot be set there"),
         ("{}]\naddress = 'auto'", "address cannot be set there"),
     ],
@@ -58,6 +64,35 @@ def test_a_folder_names_no_server_and_no_place_outside_itself(
     expected = words.replace("{outside}", str(outside))
     assert refused.value.message.startswith(f"pyproject.toml, [tool.dctbench]: {expected}")
     assert refused.value.hint is not None
+
+
+def test_a_folder_removes_no_run_of_the_store_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = str(tmp_path / "results.sqlite")
+    with open_store(place, create=True) as store:
+        store.add_run(RUN, [result().case], rounds=1)
+    (tmp_path / "pyproject.toml").write_text("[tool.dctbench.store.prune]\nkeep = 0\nyes = true\nunfinished = true\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DCTBENCH_STORE", place)
+    done = CliRunner().invoke(command_line, ["store", "prune"])
+    assert isinstance(done.exception, UsageError)
+    assert done.exception.hint == "give --yes on the command line each time"
+    with open_store(place) as store:
+        assert [state.run.id for state in store.runs()] == [RUN.id]
+
+
+def test_the_store_is_set_for_each_command_beside_the_table_of_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = "[tool.dctbench.store]\nkeep = 20\n"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(f'[tool.dctbench]\nstore = "a.sqlite"\n{group}')
+    with pytest.raises(UsageError) as refused:
+        defaults(command_line, click.Context(command_line))
+    assert "set `store` for each command: [tool.dctbench.run] store = ..." in str(refused.value.hint)
+    (tmp_path / "pyproject.toml").write_text(f'[tool.dctbench.run]\nstore = "a.sqlite"\n{group}store = "b.sqlite"\n')
+    found = defaults(command_line, click.Context(command_line))
+    assert found["run"] == {"store": "a.sqlite"}
+    assert found["store"]["prune"] == {"keep": "20", "store": "b.sqlite"}
 
 
 def test_a_server_that_a_folder_names_gets_no_password(cli: Cli, tmp_path: Path) -> None:
