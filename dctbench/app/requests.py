@@ -7,6 +7,7 @@ pass it to one function of this package.
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,6 +50,16 @@ class Where:
         alone = next((flag for flag, set_ in given.items() if set_), None)
         if self.runner == "local" and alone is not None:
             raise UsageError(f"{alone} is for a cluster, and cases run on this machine", hint="add --runner ray")
+
+    @property
+    def flags(self) -> list[str]:
+        """The flags of `run` that ask for the same, quoted for a shell."""
+        if self.runner == "local":
+            return []
+        address = [] if self.address is None else ["--address", shlex.quote(self.address)]
+        same = ["--require-same-cpu"] if self.require_same_cpu else []
+        timeout = [] if self.timeout is None else ["--runner-timeout", f"{self.timeout:.15g}s"]
+        return ["--runner", self.runner, *address, *same, *timeout]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,9 +328,22 @@ def _check_shard(request: RunRequest) -> None:
             f"--shard {request.shard} needs a label, by which the shards of one sweep know each other",
             hint="give all of them the same, such as --label nightly-2026-07-01",
         )
-    if request.save_baseline is not None:
+    check_baseline_of_shard(str(request.shard), request.save_baseline)
+
+
+def check_baseline_of_shard(shard: str | None, baseline: str | None) -> None:
+    """Refuse to name a part of a run as a baseline.
+
+    Args:
+        shard: which part it is, such as `1/3`; None for a whole run.
+        baseline: the name that is asked for, or None.
+
+    Raises:
+        UsageError: for a name and a part.
+    """
+    if shard is not None and baseline is not None:
         raise UsageError(
-            f"--save-baseline: shard {request.shard} is a part of a run",
+            f"--save-baseline: shard {shard} is a part of a run",
             hint="leave it out: once the shards are merged, the label names their run",
         )
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dctbench import __version__, errors
 from dctbench.app.code_loading import check_stored_run
 from dctbench.app.continuing import tell_of_code
-from dctbench.app.requests import ResumeRequest
+from dctbench.app.requests import ResumeRequest, check_baseline_of_shard
 from dctbench.app.run import RunOutcome, measure
 from dctbench.app.runners import open_runner
 from dctbench.app.session import session
+from dctbench.app.shards import command_of_shard
 from dctbench.importers.json_document import check_resumable
-from dctbench.model import RETRYABLE, Run
+from dctbench.model import RETRYABLE, Case, Run
 from dctbench.runners import Runner
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.scheduler.plan import plan_cases
+from dctbench.scheduler.shards import is_sharded
 from dctbench.text.untrusted import InvalidDataError
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
         listener: called with every event (`dctbench.scheduler.events`).
 
     Raises:
-        UsageError: when there is nothing to resume, or the run cannot be resumed.
+        UsageError: when there is nothing to resume, or the run cannot be resumed, such as one in shards.
         CannotJudgeError: when the run was started by another version, in another environment, or with other planner
             rates.
         StoreError: when the store cannot be read or written.
@@ -42,8 +45,11 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
         _check_version(run)
         _check_settings(run)
         rounds = store.planned_rounds(run.id)
+        _check_shards(store, run, rounds)
+        check_baseline_of_shard(run.settings.shard, request.save_baseline)
         check_stored_run(run)
-        opened.claim(run, request.save_baseline, ["--retry-failed"] if request.retry_failed else [])
+        retry = ["--retry-failed"] if request.retry_failed else []
+        opened.claim(run, request.save_baseline, [*request.where.flags, *retry])
         devices = list(dict.fromkeys(device for case in rounds for device in case.devices))
         with open_runner(request.where, run.settings, devices, listener) as runner:
             _check_environment(store, run, runner)
@@ -80,6 +86,18 @@ def _check_settings(run: Run) -> None:
         raise errors.UsageError(
             f"run {run.short_id} cannot be resumed: {error}", hint="it was imported; start a new run"
         ) from None
+
+
+def _check_shards(store: Store, run: Run, rounds: Mapping[Case, int]) -> None:
+    """Refuse a run in shards that lacks results: another machine may be measuring them.
+
+    Once it has all of them, nobody else is at work, and failures can be tried again.
+    """
+    if is_sharded(run, rounds) and len(store.results(run.id)) < sum(rounds.values()):
+        raise errors.UsageError(
+            f"run {run.short_id} is divided into shards, and another machine may be measuring what it lacks",
+            hint=f"continue each shard with its own command, such as: {command_of_shard(run)}",
+        )
 
 
 def _check_environment(store: Store, run: Run, runner: Runner) -> None:

@@ -81,7 +81,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
             started, planned = as_shard(started, whole, request.shard), shard_of(whole, request.shard)
         _tell_of_budget(request, planned, listener)
         store = opened.open(request.store, create=True)
-        opened.claim(started, request.save_baseline)
+        opened.claim(started, request.save_baseline, request.where.flags)
         stored: Sequence[Result] = ()
         if request.shard is not None:
             stored = stored_of_shard(store, started, planned, runner.environment)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from dctbench import errors
+from dctbench.app.shards import command_of_shard
 from dctbench.model import Run, digest
 from dctbench.runners.locks import Lock
 from dctbench.scheduler.events import Listener, Notice
@@ -83,20 +84,25 @@ class Session:
                     wanted += ["--save-baseline", shlex.quote(self._baseline)]
                 return errors.InterruptedRunError(
                     f"interrupted: {stored}{unsaved}",
-                    hint=f"resume it with: {resume_command(self._run, self._store.name, wanted)}",
+                    hint=how_to_resume(self._run, self._store.name, wanted),
                 )
         return errors.InterruptedRunError("interrupted before anything was measured")
 
 
-def resume_command(run: Run, store: str, flags: Sequence[str] = ()) -> str:
-    """Return the command that resumes a run.
+def how_to_resume(run: Run, store: str, flags: Sequence[str] = ()) -> str:
+    """Return the hint that names the command with which a run goes on.
+
+    A shard goes on with its own command: `--resume` would also measure the other shards of the store.
 
     Args:
         run: of that store.
         store: its path, or its URL without the password.
         flags: further flags, quoted for a shell.
     """
-    return " ".join(["dctbench run --resume", run.short_id, *flags, *map(shlex.quote, store_flags(store))])
+    if run.settings.shard is not None:
+        return f"continue the shard with: {command_of_shard(run)}"
+    command = " ".join(["dctbench run --resume", run.short_id, *flags, *map(shlex.quote, store_flags(store))])
+    return f"resume it with: {command}"
 
 
 @contextmanager

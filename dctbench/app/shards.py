@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,11 @@ from dctbench.scheduler.plan import Plan
 
 if TYPE_CHECKING:
     from dctbench.store import Store
+
+
+def command_of_shard(run: Run) -> str:
+    """Return the command that began a shard, and continues it. Of a run of several shards, it is that of the first."""
+    return shlex.join(["dctbench", *run.argv]) if run.argv else "the request that began it"
 
 
 def stored_of_shard(store: Store, run: Run, plan: Plan, here: Environment) -> Sequence[Result]:

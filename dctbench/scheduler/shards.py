@@ -6,7 +6,7 @@ of it on two machines could not be compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from dctbench.errors import UnavailableError, UsageError
@@ -76,7 +76,25 @@ def as_shard(run: Run, whole: Plan, shard: Shards) -> Run:
         whole: the plan of the whole sweep.
         shard: the one that is measured here.
     """
+    return replace(run, id=_sweep_id(run, whole.cases, shard.of), settings=replace(run.settings, shard=str(shard)))
+
+
+def is_sharded(run: Run, cases: Collection[Case]) -> bool:
+    """Whether a run was divided into shards, whichever of them have begun.
+
+    The settings of a run no longer name its shards when all have begun. Its id still is that of a sweep in shards.
+
+    Args:
+        run: from a store.
+        cases: its plan there.
+    """
+    if run.settings.shard is not None:
+        return True
+    return any(run.id == _sweep_id(run, cases, of) for of in range(2, len(units(cases)) + 1))
+
+
+def _sweep_id(run: Run, cases: Iterable[Case], of: int) -> str:
+    """Return the id that all shards of a sweep share."""
     settings = replace(run.settings, shard=None).to_json()
-    cases = sorted(case.id for case in whole.cases)
-    identity = canonical_json([run.label, run.suite, settings, run.dctbench_version, shard.of, cases])
-    return replace(run, id=digest(identity), settings=replace(run.settings, shard=str(shard)))
+    ids = sorted(case.id for case in cases)
+    return digest(canonical_json([run.label, run.suite, settings, run.dctbench_version, of, ids]))

@@ -13,7 +13,7 @@ from dctbench.errors import UnavailableError, UsageError
 from dctbench.model import Case, Result, Shards
 from dctbench.scheduler.estimate import estimate
 from dctbench.scheduler.plan import Plan, ordered
-from dctbench.scheduler.shards import as_shard, shard_of, units
+from dctbench.scheduler.shards import as_shard, is_sharded, shard_of, units
 from tests.support.made import RUN, result
 
 METHODS = (("sdpa", None), ("dct-x", 4), ("dct-x", 8), ("nystromformer", 8))
@@ -103,3 +103,13 @@ def test_the_shards_of_one_sweep_have_one_id_and_another_sweep_has_another() -> 
         as_shard(run, whole, Shards(frozenset({1}), 3)),
     ]
     assert len({one.id, *(other.id for other in others)}) == 6
+
+
+def test_a_run_of_shards_is_known_from_its_id_once_all_of_them_have_begun() -> None:
+    whole = plan([64, 128, 256])
+    for of in (2, 3):
+        shard = as_shard(replace(RUN, label="nightly"), whole, Shards(frozenset({1}), of))
+        assert is_sharded(shard, shard_of(whole, Shards(frozenset({1}), of)).cases)
+        joined = replace(shard, settings=replace(shard.settings, shard=None))
+        assert is_sharded(joined, whole.cases[::-1])
+    assert not is_sharded(RUN, whole.cases)

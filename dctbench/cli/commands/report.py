@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from dctbench import errors
-from dctbench.app.session import resume_command
+from dctbench.app.session import how_to_resume
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
 from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.tables.damage import refuse_damage
@@ -133,7 +133,7 @@ def _how_to_measure(recorded: RecordedRun, store: str) -> str:
         return "it belongs to a check, whose pairs must be near in time: start the check again"
     if not recorded.plan:  # of a file, which has no plan to resume
         return "measure again: dctbench run"
-    return f"resume it with: {resume_command(recorded.run, masked(store))}"
+    return how_to_resume(recorded.run, masked(store))
 
 
 def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:

@@ -1,0 +1,117 @@
+"""Shards in one store: none takes over the cases of another, and each goes on with its own command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from dctbench.app import resume as resume_module
+from dctbench.app import run as run_module
+from dctbench.app.requests import ResumeRequest, RunRequest, Where
+from dctbench.app.resume import resume
+from dctbench.app.run import run
+from dctbench.errors import InterruptedRunError, UsageError
+from dctbench.model import Case, Shards
+from dctbench.runners import Facts
+from dctbench.spec.axes import AxisValues
+from dctbench.store import open_store
+from tests.support.made import ENVIRONMENT, result
+from tests.support.scripted import Scripted
+
+CLUSTER = Where(runner="ray", address="10.0.0.1:6379", require_same_cpu=True, timeout=90)
+CLUSTER_FLAGS = "--runner ray --address 10.0.0.1:6379 --require-same-cpu --runner-timeout 90s"
+
+
+class Idle(Scripted):
+    """A scripted runner that knows the FLOPs of every case, and is interrupted before it measures."""
+
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
+        return Facts({}, dict.fromkeys(cases, 1e6))
+
+
+def interrupt(*_: Any, **__: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def interrupted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "open_runner", lambda *_: Idle(lambda case, round: result()))
+    monkeypatch.setattr(run_module, "measure", interrupt)
+    monkeypatch.setattr(resume_module, "open_runner", interrupt)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return str(tmp_path / "results.sqlite")
+
+
+def begin(store: str, number: int | None, of: int, where: Where = CLUSTER) -> str | None:
+    """Begin a shard, or a whole run, and return the hint of its interruption."""
+    shard = None if number is None else Shards(frozenset({number}), of)
+    command = ("run", "--label", "my nightly", *([] if shard is None else ["--shard", str(shard)]))
+    axes = AxisValues(impl="sdpa", seq=(64, 128, 256), heads=(2,), head_dim=(8,))
+    request = RunRequest(
+        axes=axes, rounds=1, label="my nightly", shard=shard, store=store, command=command, where=where
+    )
+    with pytest.raises(InterruptedRunError) as ended:
+        run(request)
+    return ended.value.hint
+
+
+def finish(store: str) -> None:
+    with open_store(store) as opened:
+        [state] = opened.runs()
+        opened.add_environment(state.run.id, ENVIRONMENT)
+        for case in opened.planned_rounds(state.run.id):
+            failed = replace(result(seconds=None, status="error", message="no"), case=case)
+            opened.add_result(state.run.id, failed)
+
+
+@pytest.mark.parametrize("begun", [1, 2], ids=["one has begun", "all have begun"])
+def test_an_interrupted_shard_names_its_own_command_and_no_resume_takes_over_another(store: str, begun: int) -> None:
+    for number in range(1, begun + 1):
+        hint = begin(store, number, 2)
+        assert hint == f"continue the shard with: dctbench run --label 'my nightly' --shard {number}/2"
+    with pytest.raises(UsageError, match="is divided into shards, and another machine may be measuring") as refused:
+        resume(ResumeRequest(store=store))
+    first = "dctbench run --label 'my nightly' --shard 1/2"
+    assert refused.value.hint == f"continue each shard with its own command, such as: {first}"
+
+
+def test_failures_of_shards_that_have_ended_can_be_tried_again(store: str) -> None:
+    for number in (1, 2):
+        begin(store, number, 2)
+    finish(store)
+    with pytest.raises(InterruptedRunError):  # by the runner, which comes after all that is refused
+        resume(ResumeRequest(store=store, retry_failed=True, save_baseline="main"))
+
+
+def test_a_part_of_a_run_becomes_no_baseline_by_resuming_it(store: str) -> None:
+    begin(store, 1, 2)
+    finish(store)
+    with pytest.raises(UsageError, match=r"^--save-baseline: shard 1/2 is a part of a run$"):
+        resume(ResumeRequest(store=store, retry_failed=True, save_baseline="main"))
+
+
+def test_the_printed_command_resumes_on_the_cluster_that_the_run_was_on(store: str) -> None:
+    hint = begin(store, None, 1)
+    with open_store(store) as opened:
+        [state] = opened.runs()
+    begun = f"resume it with: dctbench run --resume {state.run.short_id}"
+    assert hint == f"{begun} {CLUSTER_FLAGS} --store {store}"
+    with pytest.raises(InterruptedRunError) as again:
+        resume(ResumeRequest(store=store, where=CLUSTER))
+    assert again.value.hint == hint
+    with pytest.raises(InterruptedRunError) as here:
+        resume(ResumeRequest(store=store))
+    assert here.value.hint == f"{begun} --store {store}"
