@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,12 +81,23 @@ def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
         )
     machines: dict[str, dict[Case, Speedup]] = {}
     runs: dict[str, list[RecordedRun]] = {}
-    for here in latest.values():
+    names = _names({fingerprint: next(iter(here.values()))[0] for fingerprint, here in latest.items()})
+    for fingerprint, here in latest.items():
         parts = {part.run.id: part for part, _ in here.values()}
-        name = machine_name(next(iter(parts.values())))
+        name = names[fingerprint]
         machines[name] = {case: speedup for case, (_, speedup) in here.items()}
         runs[name] = [part.only(case for case, (p, _) in here.items() if p is part) for part in parts.values()]
     return Atlas(request.reference, atlas(machines), runs)
+
+
+def _names(machines: Mapping[str, RecordedRun]) -> dict[str, str]:
+    """Return the name of each machine by its fingerprint. No two have the same: each is a row of its own."""
+    names = {fingerprint: machine_name(part) for fingerprint, part in machines.items()}
+    often = Counter(names.values())
+    return {
+        fingerprint: name if often[name] == 1 else machine_name(machines[fingerprint], len(fingerprint))
+        for fingerprint, name in names.items()
+    }
 
 
 def gallery_problems(sources: Sequence[str]) -> dict[str, list[str]]:
@@ -103,9 +115,15 @@ def gallery_problems(sources: Sequence[str]) -> dict[str, list[str]]:
 def _files(sources: Iterable[str]) -> Iterator[Path]:
     for source in sources:
         path = Path(source)
-        if path.is_dir():
+        try:
+            is_folder, is_file = path.is_dir(), path.is_file()
+        except OSError as error:  # a name that is too long, or a folder above it that may not be entered
+            raise UsageError(
+                f"{source} cannot be read: {error.strerror}", hint="name a folder of exported files"
+            ) from None
+        if is_folder:
             yield from (one for one in sorted(path.glob("**/*.json")) if is_result_file(one))
-        elif path.is_file():
+        elif is_file:
             yield path
         else:
             raise UsageError(f"{source}: no such file or folder", hint="name a folder of exported files")

@@ -50,10 +50,16 @@ def _part(found: RecordedRun, fingerprint: str, results: Sequence[Result], plan:
     )
 
 
-def machine_name(found: RecordedRun) -> str:
-    """Return the machine of a run and the start of its fingerprint, which distinguishes machines of one type."""
-    [fingerprint, environment] = next(iter(found.environments.items()), ("", None))
-    return _UNKNOWN if environment is None else f"{_words(environment)} ({fingerprint[:6]})"
+def machine_name(found: RecordedRun, digits: int = 6) -> str:
+    """Return the machine that measured a run, and the start of its fingerprint to tell apart machines of one type.
+
+    Args:
+        found: with results, all of one machine. It may know others, such as nodes of a cluster that measured nothing.
+        digits: how much of the fingerprint is shown.
+    """
+    fingerprint = found.results[0].fingerprint
+    environment = found.environments.get(fingerprint)
+    return f"{_UNKNOWN if environment is None else _words(environment)} ({fingerprint[:digits]})"
 
 
 def machine_words(environments: Iterable[Environment]) -> str:

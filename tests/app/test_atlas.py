@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dctbench.app.atlas import AtlasRequest, make_atlas
+from dctbench.app.atlas import AtlasRequest, gallery_problems, make_atlas
+from dctbench.errors import UsageError
 from dctbench.model import Result
 from dctbench.page.atlas import atlas_html
 from dctbench.store import open_store
@@ -62,3 +64,26 @@ def test_a_later_run_of_one_method_at_one_length_replaces_that_point_alone(tmp_p
     page = atlas_html(made.sheets, made.runs, made.reference)
     assert "n = 1024 of run bbbbbbbb" in page
     assert "n = 512, 1024, 2048 of run aaaaaaaa" in page
+
+
+def test_two_machines_of_one_name_have_a_row_each(tmp_path: Path) -> None:
+    source = str(tmp_path / "results.sqlite")
+    fingerprints = ("abcdef0000000001", "abcdef0000000002", "9" * 16)
+    with open_store(source, create=True) as store:
+        for number, fingerprint in enumerate(fingerprints):
+            here = replace(ENVIRONMENT, fingerprint=fingerprint)
+            results = [replace(one, fingerprint=fingerprint) for one in sweep(1)]
+            import_run(store, replace(RUN, id=f"{number}" * 16), [here], results)
+    made = make_atlas(AtlasRequest(sources=[source]))
+    machine = "Test CPU, 2 cores, torch 2.13.0"
+    names = {f"{machine} (abcdef0000000001)", f"{machine} (abcdef0000000002)", f"{machine} (999999)"}
+    assert set(made.runs) == names
+    assert [set(sheet.rows) for sheet in made.sheets] == [names]
+
+
+@pytest.mark.parametrize("ask", [gallery_problems, lambda sources: make_atlas(AtlasRequest(sources=sources))])
+def test_a_source_that_the_system_refuses_is_named_in_a_sentence(ask: Callable[[list[str]], object]) -> None:
+    """Python 3.14 and later say of it that it does not exist."""
+    name = "x" * 300
+    with pytest.raises(UsageError, match=f"^{name}(: no such file or folder| cannot be read: File name too long)$"):
+        ask([name])

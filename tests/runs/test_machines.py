@@ -98,6 +98,14 @@ def test_every_output_names_a_machine_by_its_gpus_first_and_leaves_out_what_is_u
     assert machine_name(run) == f"{named} (ffffff)"
 
 
+def test_a_machine_that_measured_nothing_gives_a_run_no_name() -> None:
+    """A run on a cluster has an environment of each node, whichever of them got a case."""
+    run = replace(BOTH, environments={OTHER.fingerprint: OTHER, ENVIRONMENT.fingerprint: ENVIRONMENT})
+    run = replace(run, results=HERE_RESULTS)
+    assert machine_name(run) == "Test CPU, 2 cores, torch 2.13.0 (ffffff)"
+    assert machine_name(replace(run, environments={})) == "a machine (ffffff)"
+
+
 def test_machines_of_which_nothing_differs_are_named_once_and_without_any_there_is_no_empty_sentence() -> None:
     assert machine_words([ENVIRONMENT, ENVIRONMENT, OTHER]) == (
         "Test CPU, 2 cores, torch 2.13.0; Other CPU, 2 cores, torch 2.13.0"
