@@ -36,7 +36,7 @@ class Idle(Scripted):
         tasks: Sequence[str] = (),
         inputs: Sequence[str] = (),
     ) -> Facts:
-        return Facts({}, dict.fromkeys(cases, 1e6))
+        return Facts({}, dict.fromkeys(cases, 10**6))
 
 
 def interrupt(*_: Any, **__: Any) -> NoReturn:
