@@ -7,6 +7,7 @@ import click
 from dctbench import errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, store_option, version_option
 from dctbench.cli.tables.records import print_records
+from dctbench.cli.terminal.streams import outlive_readers
 from dctbench.store import DamagedError, open_store
 from dctbench.text.format import pluralize
 
@@ -24,6 +25,7 @@ def command(store: str, output_format: str) -> int:
     """Check every record against the hash that was stored with it. Exit 5 when something is damaged."""
     from dctbench.store.checking import find_damage  # noqa: PLC0415 - SQLAlchemy
 
+    outlive_readers()  # the exit code tells of damage whether or not somebody reads it
     with open_store(store) as opened:
         found = find_damage(opened)
         name = opened.name

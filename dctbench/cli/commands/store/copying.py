@@ -11,6 +11,7 @@ import click
 
 from dctbench.cli.options.click_ext import Flag
 from dctbench.cli.tables.records import print_records
+from dctbench.cli.terminal.streams import outlive_readers
 from dctbench.store import DamagedError, open_store
 from dctbench.text.format import pluralize
 
@@ -36,6 +37,7 @@ def copy_stores(sources: Sequence[str], target: str, output_format: str, *, base
     """
     from dctbench.store.merging import merge  # noqa: PLC0415 - SQLAlchemy
 
+    outlive_readers()  # the exit code tells of damage whether or not somebody reads it
     with ExitStack() as opened:
         stores = [opened.enter_context(open_store(location)) for location in sources]
         into = opened.enter_context(open_store(target, create=True))

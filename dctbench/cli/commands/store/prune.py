@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from dctbench import errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.tables.records import print_records
+from dctbench.cli.terminal.streams import outlive_readers
 from dctbench.store import open_store
 from dctbench.text.format import pluralize
 from dctbench.text.parse import parse_age
@@ -43,6 +45,7 @@ def command(
     """
     from dctbench.store.pruning import removable, remove_runs, split_by_baseline  # noqa: PLC0415 - SQLAlchemy
 
+    outlive_readers()  # the runs are removed whether or not somebody reads which ones
     if keep is None and older_than is None:
         raise errors.UsageError("prune needs --keep, --older-than or both", hint="such as --keep 10")
     age = None if older_than is None else parse_age(older_than, "--older-than")
@@ -80,5 +83,20 @@ def _record(state: RunState) -> dict[str, str | None]:
 
 
 def _confirmed(old: Sequence[RunState], store: Store) -> bool:
+    """Ask whether to remove the runs.
+
+    Raises:
+        UsageError: when nobody can answer, as in a job of cron.
+    """
     results = sum(state.stored for state in old)
-    return click.confirm(f"Remove {pluralize(len(old), 'run')} with {results} results from {store.name}?", err=True)
+    question = f"Remove {pluralize(len(old), 'run')} with {results} results from {store.name}?"
+    unanswered = errors.UsageError("nothing was removed: nobody answered the question", hint="add --yes")
+    if sys.stdin is None:
+        raise unanswered
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as error:  # click says so of Ctrl-C, too
+        if isinstance(error.__context__, EOFError):
+            click.echo(err=True)  # ends the line of the question
+            raise unanswered from None
+        raise
