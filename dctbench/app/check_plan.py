@@ -163,13 +163,13 @@ def plan_check(
     fingerprint = runner.environment.fingerprint
     given = request.rules.over(suite.gate)
     rules = resolve_rules(given, default_tolerances(suite, request.store, fingerprint))
-    asked = list(suite.axes["impl"])
+    added = (rules.reference, CONTROL)
+    asked = _judged(suite.axes["impl"], added, request.base_impl)
     known = results_of_machine(request.store, fingerprint)
     if cases is None:  # the controls that a task brings with it say what a method is worth, and not whether it fell
         cases = [case for case in make_plan(suite, runner, known).cases if case.implementation in asked]
     # A reference shows how the machine changed. An accuracy does not depend on that: base and head share their seeds.
     timed = [case for case in cases if case.task is None]
-    added = (rules.reference, CONTROL)
     suite = suites.override(
         suite, AxisValues(impl=list(dict.fromkeys([*asked, *added]))), rounds=rules.pairs, short_rounds=None
     )
@@ -198,28 +198,61 @@ def _most(numbers: Mapping[Case, range]) -> int:
     return max((number.stop - 1 for number in numbers.values()), default=1)
 
 
+def _judged(asked: Sequence[str], references: Sequence[str], base_impl: str | None) -> list[str]:
+    """Return the implementations that get a verdict.
+
+    Where one implementation stands for every base, references among others are measured beside them instead: what they
+    show of the machine needs the same reference on both sides.
+    """
+    others = [name for name in asked if base_impl is None or name not in references]
+    return others or list(asked)
+
+
 def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:
     """Return what each case is compared with: itself, or the same shape of the method that --base-impl names."""
     if base_impl is None:
         return {case: case for case in judged}
-    return _same_shapes(judged, base_impl, runner)
+    method = _compression(base_impl, runner)
+    return {case: _same_shape(case, base_impl, method, "--base-impl") for case in judged}
 
 
 def _beside(cases: Sequence[Case], reference: str, runner: LocalRunner) -> list[Case]:
-    """Return a reference at the shapes of some cases, unless it is one of them at that shape."""
+    """Return a reference at the shapes of some cases, unless it is one of them at that shape.
+
+    A case that does not say how much a reference should keep has that of another case of its shape.
+    """
     there = {case.shape for case in cases if case.implementation == reference}
-    return list(_same_shapes([case for case in cases if case.shape not in there], reference, runner).values())
+    alone = [case for case in cases if case.shape not in there]
+    method = _compression(reference, runner)
+    served = {case.shape for case in alone if _says_how_much(case, method)}
+    wanted = [case for case in alone if _says_how_much(case, method) or case.shape not in served]
+    return [_same_shape(case, reference, method, "--reference") for case in wanted]
 
 
-def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[Case, Case]:
-    """Return, by case, the case of the named implementation at the same shape and, if it compresses, as much kept."""
+def _compression(name: str, runner: LocalRunner) -> Compression:
+    """Return how an implementation compresses, which for one that is not of the catalog only the runner knows."""
     method: Compression = catalog.implementation(name)
     if method.uses_ratio is None:
         method = runner.describe([name], ()).methods.get(name, method)
-    return {case: _same_shape(case, name, method) for case in cases}
+    return method
 
 
-def _same_shape(case: Case, name: str, method: Compression) -> Case:
+def _says_how_much(case: Case, method: Compression) -> bool:
+    """Whether it is known how much a method keeps beside a case: it compresses nothing, or has a number of its own."""
+    return not method.uses_ratio or (case.ratio or case.kept or method.default_kept) is not None
+
+
+def _same_shape(case: Case, name: str, method: Compression, flag: str) -> Case:
+    """Return the case of the named implementation at the same shape and, if it compresses, with as much kept.
+
+    Raises:
+        UsageError: naming the flag, if it compresses and nothing says how much.
+    """
+    if not _says_how_much(case, method):
+        raise errors.UsageError(
+            f"{flag} {name}: it compresses, and {case.name} at n = {case.seq_len} has no ratio for it",
+            hint="name a method that does not compress, or check only methods that do",
+        )
     if name == REFERENCE:  # the model as it is, whichever layers a method replaces
         case = replace(case, layers=None, recover=None)
     if not method.uses_ratio:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,13 +14,15 @@ from dctbench import catalog
 from dctbench.analysis import summarise
 from dctbench.app.check_plan import CheckPlan, DryRun, _same_shape, plan_check
 from dctbench.app.requests import CheckRequest
-from dctbench.model import Case, Reason, ReasonCode, Result
+from dctbench.errors import UsageError
+from dctbench.model import Case, Reason, ReasonCode, Result, VerdictKind
 from dctbench.runners import Facts
 from dctbench.scheduler.estimate import ZYGOTE_SECONDS
 from dctbench.scheduler.pairs import Side, _references, check_pairs, check_stored
 from dctbench.scheduler.plan import Plan
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
+from dctbench.spec.gate import GateRules
 from dctbench.store import Store, open_store
 from tests.support.made import RUN, elsewhere, result
 from tests.support.scripted import Asked, Scripted
@@ -39,10 +42,23 @@ class Describing(Scripted):
         return Facts({}, dict.fromkeys(cases))
 
 
-def planned(folder: Path, cases: Sequence[Case] | None = None, *, base_impl: str = "pool", **axes: str) -> CheckPlan:
+def planned(
+    folder: Path,
+    cases: Sequence[Case] | None = None,
+    *,
+    base_impl: str | None = None,
+    reference: str | None = None,
+    **axes: str,
+) -> CheckPlan:
+    """The plan of a check of the suite `ci` against another implementation or, by default, another environment."""
     runner = Describing(lambda case, round: result(case.implementation, case.seq_len, 1e-3, round=round))
     suite = suites.override(suites.load("ci"), AxisValues(**axes))
-    request = CheckRequest(base_impl=base_impl, store=str(folder / "none.sqlite"))
+    request = CheckRequest(
+        base_impl=base_impl,
+        base_python=sys.executable if base_impl is None else None,
+        rules=GateRules(reference=reference),
+        store=str(folder / "none.sqlite"),
+    )
     return plan_check(suite, cases, request, None, runner, lambda event: None)  # type: ignore[arg-type]
 
 
@@ -102,6 +118,56 @@ def in_pairs(found: CheckPlan, folder: Path, lacking: frozenset[Case] = frozense
         assert processes(plan) == asked(log, name)
         assert plan.most_rounds == sum(isinstance(one, str) and one.startswith(f"{name} ready") for one in log)
     return dry
+
+
+def test_one_implementation_as_base_of_the_suite_ci_leaves_its_reference_beside_both_sides_and_reaches_verdicts(
+    tmp_path: Path,
+) -> None:
+    found = settled(planned(tmp_path, base_impl="dct-qkv"))
+    amounts = [(length, ratio) for length in (512, 1024) for ratio in (4, 8)]
+    judged = {Case(name, length, ratio) for name in ("dct-x", "dct-qkv") for length, ratio in amounts}
+    assert set(found.judged) == judged
+    assert found.counterparts == {case: Case("dct-qkv", case.seq_len, case.ratio) for case in judged}
+    references = {Case(name, length) for name in ("sdpa", "none") for length in (512, 1024)}
+    assert set(found.beside) == references
+    log: list[Asked | str] = []
+    with open_store(str(tmp_path / "pairs.sqlite"), create=True) as store:
+        base, head = side(store, "base", log), side(store, "head", log)
+        judgement = check_pairs(
+            base, head, found.counterparts, found.beside, frozenset(), found.rules, lambda event: None
+        )
+    assert {*asked(log, "base")} == {*found.counterparts.values(), *references}
+    assert {*asked(log, "head")} == judged | references
+    assert {(one.metric, one.kind) for one in judgement.verdicts} == {("latency", VerdictKind.PASS)}
+    assert judgement.exit_code() == 0
+
+
+def test_a_reference_is_judged_against_another_implementation_where_nothing_else_is(tmp_path: Path) -> None:
+    found = planned(tmp_path, impl="sdpa", seq="64", base_impl="full")
+    assert found.counterparts == {Case("sdpa", 64): Case("full", 64)}
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "said"),
+    [
+        ({"impl": "full,dct-x", "base_impl": "dct-qkv"}, "--base-impl dct-qkv: it compresses, and full at n = 512"),
+        ({"impl": "sdpa", "reference": "dct-x"}, "--reference dct-x: it compresses, and sdpa at n = 512"),
+    ],
+)
+def test_a_method_that_compresses_is_refused_where_nothing_says_how_much(
+    tmp_path: Path, asked_for: dict[str, str], said: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        planned(tmp_path, **asked_for)  # type: ignore[arg-type]
+    assert refused.value.message.startswith(said)
+    assert refused.value.hint
+
+
+def test_a_reference_that_compresses_keeps_as_much_as_a_case_of_the_shape_or_its_own_number(tmp_path: Path) -> None:
+    found = planned(tmp_path, impl="full,pool", seq="64", ratio="4", reference="dct-x")
+    assert set(found.beside) == {Case("dct-x", 64, 4), Case("none", 64)}
+    found = planned(tmp_path, impl="full", seq="64", reference="nystromformer")
+    assert set(found.beside) == {Case("nystromformer", 64, kept=64), Case("none", 64)}
 
 
 def test_base_is_planned_beside_every_case_that_it_is_compared_with_and_starts_once_a_pair(tmp_path: Path) -> None:
@@ -165,7 +231,7 @@ def test_a_case_of_a_stored_run_that_no_verdict_needs_is_not_planned(tmp_path: P
 def test_each_part_of_a_suite_has_its_references_though_another_part_names_them(tmp_path: Path) -> None:
     text = '[axes]\nratio = 4\n[[parts]]\nimpl = "dct-x"\nseq = 512\n[[parts]]\nimpl = "sdpa"\nseq = 1024\n'
     runner = Describing(lambda case, round: result(case.implementation, case.seq_len, 1e-3, round=round))
-    request = CheckRequest(base_impl="pool", store=str(tmp_path / "none.sqlite"))
+    request = CheckRequest(base_python=sys.executable, store=str(tmp_path / "none.sqlite"))
     suite = suites.parse(text, "parts.toml")
     found = plan_check(suite, None, request, None, runner, lambda event: None)  # type: ignore[arg-type]
     assert {(case.implementation, case.seq_len) for case in found.plan.cases} == {
@@ -175,7 +241,7 @@ def test_each_part_of_a_suite_has_its_references_though_another_part_names_them(
 
 def test_the_reference_in_a_model_is_the_model_as_it_is_and_other_methods_replace_the_same_layers() -> None:
     judged = Case("dct-x", 64, 2, scope="model", model="minilm", layers="2..", recover=10)
-    plain = _same_shape(judged, "sdpa", catalog.implementation("sdpa"))
+    plain = _same_shape(judged, "sdpa", catalog.implementation("sdpa"), "--reference")
     assert plain == Case("sdpa", 64, scope="model", model="minilm")
-    other = _same_shape(judged, "none", catalog.implementation("none"))
+    other = _same_shape(judged, "none", catalog.implementation("none"), "--reference")
     assert other == Case("none", 64, scope="model", model="minilm", layers="2..", recover=10)
