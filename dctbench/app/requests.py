@@ -20,7 +20,7 @@ from dctbench.runners.interpreters import program
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues, check_given, one_implementation
 from dctbench.spec.gate import GateRules
-from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, TRAINING_TIMEOUT, Suite
+from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, Suite
 from dctbench.store import DEFAULT_STORE, checked_baseline_name, clean_label
 
 
@@ -140,7 +140,6 @@ class RunRequest:
             rounds=self.rounds or own.rounds,
             short_rounds=None if self.rounds else own.short_rounds,
             samples=self.samples or own.samples,
-            case_timeout=self.case_timeout or self._timeout(suite),
             isolation=self.isolation or own.isolation,
             priority=self.priority,
             search=self.search,
@@ -150,14 +149,10 @@ class RunRequest:
             budget=self.budget,
             jobs=self.jobs or own.jobs,
             prune=self.prune,
+            **({} if self.case_timeout is None else {"case_timeout": self.case_timeout}),
         )
         _check_protocol(made)
         return made
-
-    def _timeout(self, suite: Suite) -> float:
-        """The suite's timeout, which is too short for a training if the suite has none."""
-        trains_now = self.axes.task is not None and not suite.axes["task"]
-        return max(suite.settings.case_timeout, TRAINING_TIMEOUT if trains_now else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,7 +186,8 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
 
     `ratio` and `kept` both say how much a method keeps, so one of them replaces both of the suite's. Only the default
     numbers of `kept` leave the ratios to the methods that have no such number. A task brings the shapes of its own with
-    it, in place of those of a suite that trains nothing. The axes of its parts are replaced alike (`spec.parts`).
+    it, in place of those of a suite that trains nothing, and the time that a training takes. The axes of its parts are
+    replaced alike (`spec.parts`).
 
     Raises:
         UsageError: for other heads than those of the model that an input is a layer of.
@@ -202,14 +203,16 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
     if "model" in given and "scope" not in given:
         given["scope"] = ["model"]
     dropped: dict[str, Sequence[Any]] = {}
+    own = suite.settings
     if "task" in given and not suite.axes["task"]:
         dropped |= TASK_AXES
+        own = replace(own, case_timeout=max(own.case_timeout, TRAINING_TIMEOUT))
     replaced = {**dropped, **several.without_compression(given), **given}
     return replace(
         suite,
         axes={**suite.axes, **replaced},
         parts=several.overridden(suite.parts, replaced),
-        settings=replace(suite.settings, **settings),
+        settings=replace(own, **settings),
     )
 
 

@@ -60,6 +60,9 @@ def test_tasks_leave_a_training_time_unless_someone_says_otherwise(tmp_path: Pat
     asked = AxisValues(task="acuity")
     assert RunRequest(axes=asked).resolved_suite.settings.case_timeout == 3600
     assert RunRequest(axes=asked, case_timeout=60).resolved_suite.settings.case_timeout == 60
+    assert suites.override(suites.load("ci"), asked).settings.case_timeout == 3600  # ends its own cases after 60 s
+    patient = suites.parse('[axes]\nimpl = "sdpa"\nseq = 64\n[settings]\ncase_timeout = "2h"\n', "x.toml")
+    assert suites.override(patient, asked).settings.case_timeout == 7200
     text = '[axes]\nimpl = "sdpa"\ntask = "acuity"\n[settings]\njobs = 3\n'
     suite = suites.parse(text, "x.toml")
     assert (suite.settings.case_timeout, suite.settings.jobs) == (3600, 3)
