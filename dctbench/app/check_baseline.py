@@ -41,7 +41,7 @@ def check_runs_of_base(baselines: Sequence[RecordedRun]) -> None:
     Raises:
         UsageError: for a run that is named twice, or whose latencies do not compare with those of the first.
     """
-    for place, found in enumerate(baselines):
+    for place, found in enumerate(baselines[1:], 1):
         first, name = baselines[0], found.run.short_id
         hint = "name two runs of the same code on this machine, such as --baseline main --baseline main-again"
         if found.run.id in (other.run.id for other in baselines[:place]):

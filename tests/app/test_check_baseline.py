@@ -78,6 +78,16 @@ def test_a_baseline_of_the_suite_ci_is_planned_from_its_own_cases_and_at_names_o
     assert "--at 'keep_first=2': not AXIS=VALUE" in refused.err
 
 
+def test_a_file_without_environments_is_a_baseline_of_what_does_not_depend_on_them(cli: Cli, tmp_path: Path) -> None:
+    run = replace(RUN, id="fedcba9876543210", suite="ci")
+    held = replace(result("none", 64, heads=2, head_dim=8, values={"flops": ("FLOP", 1e12)}), fingerprint="")
+    (tmp_path / "main.json").write_text(dumps(document(run, {}, [held])))
+    done = cli("check", "--baseline", "main.json", *EASY)
+    assert done.code == 3, done.err
+    found = {v["metric"]: v["kind"] for v in done.json()["verdicts"]}
+    assert (found["latency"], found["flops"]) == ("INCOMPARABLE", "BETTER")
+
+
 def test_what_is_not_known_here_any_more_is_missing(cli: Cli, tmp_path: Path) -> None:
     results = [result(name, 64, heads=2, head_dim=8) for name in ("none", "withdrawn")]
     run = replace(RUN, id="fedcba9876543210")
