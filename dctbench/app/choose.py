@@ -23,7 +23,7 @@ from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.spec.axes import of
 from dctbench.spec.grid import expand_cases
-from dctbench.store import MissingError, open_store
+from dctbench.store import MissingError, masked, open_store
 from dctbench.wording import recommendation
 from dctbench.wording.commands import typed_value
 
@@ -82,7 +82,7 @@ def choose(request: ChooseRequest, listener: Listener = ignore) -> ChooseOutcome
         listener: called with every event of a measurement.
 
     Raises:
-        NothingMeasuredError: when the run holds no latency for the question.
+        NothingMeasuredError: when the run holds no latency for the question, or there is no run that can answer.
         NotTrainedError: when no run has trained on a task that a floor names.
         UsageError: for a reference that is not among the methods.
         StoreError: when there is no store, or it cannot be read.
@@ -118,6 +118,9 @@ def _stored(request: ChooseRequest) -> RecordedRun:
 
     It is the named run or, by default, the latest that timed a method at the length, else the latest of those whose
     lengths are the nearest. Runs that were measured by themselves come before those that took turns with a base.
+
+    Raises:
+        NothingMeasuredError: when the store has no run that can answer.
     """
     if request.run is not None:
         return resolve(request.store, request.run)
@@ -131,8 +134,9 @@ def _stored(request: ChooseRequest) -> RecordedRun:
         found = resolve(request.store, run_id)
         if analysis.rankings([s for s in found.summaries if _in_question(s.case, request)], None):
             return found
-    nearest = min(ids, key=lambda i: _distance(request.seq_len, lengths[i]), default="latest")
-    return resolve(request.store, nearest)
+    if not ids:
+        raise NothingMeasuredError(f"the store {masked(request.store)} holds no results but of the suite noise")
+    return resolve(request.store, min(ids, key=lambda i: _distance(request.seq_len, lengths[i])))
 
 
 def _distance(n: int, lengths: Collection[int]) -> tuple[bool, float]:

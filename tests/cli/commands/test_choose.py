@@ -223,6 +223,15 @@ def test_the_latest_run_answers_that_timed_a_method_at_the_length(cli: Cli, tmp_
     assert f"run {wide}: n = 4096 was not measured; the nearest measured lengths are 256 and 8192" in nowhere.err
 
 
+def test_a_run_of_the_suite_noise_answers_nothing_though_the_store_has_no_other(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path, 1, [result("sdpa", 1024), result("dct-x", 1024, ratio=8)], suite="noise", label="noise")
+    for length in ("1024", "4096"):
+        done = cli("choose", "--seq", length)
+        assert (done.code, done.out) == (3, "")
+        assert "holds no results but of the suite noise" in done.err
+        assert f"measure it: dctbench choose --seq {length} --measure" in done.err
+
+
 def test_a_run_by_itself_answers_before_one_that_took_turns_with_a_base(cli: Cli, tmp_path: Path) -> None:
     head = {"check": check_settings("head", ["sdpa"], Rules(), base=RUN.id, base_impl=None)}
     turned = stored(tmp_path, 2, [result("sdpa", 1024), result("sdpa", 512)], settings=RunSettings.from_json(head))
