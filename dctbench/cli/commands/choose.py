@@ -6,7 +6,6 @@ import shlex
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from dctbench import errors
 from dctbench.analysis.budgets import USUAL_MISS_RATE
@@ -22,6 +21,8 @@ from dctbench.cli.options.click_ext import (
     progress_option,
     store_option,
     version_option,
+    was_typed,
+    without_defaults,
 )
 from dctbench.cli.tables.choice import print_choice
 from dctbench.cli.terminal.progress import Display
@@ -36,6 +37,9 @@ _WHAT = "What to decide"
 _MISS_RATE = format_proportion(USUAL_MISS_RATE)
 _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "input", "model",
             "period", "deadline", "ranks")  # fmt: skip
+
+_OF_LAYERS = ("reference", "min_accuracy", "task")
+"""What is for layers alone: a model has itself as its reference, and an evaluation of its own."""
 
 
 @click.command(
@@ -113,6 +117,8 @@ def command(run: str | None, seq: str, measure: bool, store: str, output_format:
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
     outlive_readers()
+    measure = measure and (run is None or was_typed("measure"))
+    flags = without_defaults(flags, *(("max_loss",) if flags["model"] is None else _OF_LAYERS))
     budgets = budgets_of(flags, usual_miss_rate=None if flags["deadline"] is None else _MISS_RATE)
     request = ChooseRequest(
         seq_len=_one_length(seq),
@@ -130,7 +136,7 @@ def command(run: str | None, seq: str, measure: bool, store: str, output_format:
         with Display(flags["progress"]) as display:
             outcome = choose(request, display)
     except NothingMeasuredError as error:
-        raise errors.CannotJudgeError(error.message, hint=_command_that_measures()) from None
+        raise errors.CannotJudgeError(error.message, hint=_command_that_measures(measure)) from None
     print_choice(outcome, request, output_format)
     return outcome.exit_code
 
@@ -142,19 +148,18 @@ def _one_length(text: str) -> int:
     return int(values[0])
 
 
-def _command_that_measures() -> str:
+def _command_that_measures(measured: bool) -> str:
     """Return the command that was typed, with --measure and without RUN.
 
-    If --measure was typed already, measuring again would not help: return the command that shows the failed cases.
+    If it has measured already, measuring again would not help: return the command that shows the failed cases.
     """
     context = click.get_current_context()
-    if context.params["measure"]:
+    if measured:
         return "see dctbench list cases"
     words = ["dctbench", "choose"]
     for option in context.command.params:
         assert option.name is not None
-        typed = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-        if typed and isinstance(option, click.Option):
+        if was_typed(option.name) and isinstance(option, click.Option):
             given = context.params[option.name]
             for value in given if option.multiple else [given]:
                 words += [option.opts[0], masked(str(value))]

@@ -6,7 +6,15 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.commands.history import print_history
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    Flag,
+    format_option,
+    store_option,
+    version_option,
+    was_typed,
+)
 from dctbench.cli.tables.comparison import print_outcome
 from dctbench.compare.outcome import forwarded
 from dctbench.compare.stored import compare_stored
@@ -55,11 +63,13 @@ def command(
     Exit 0 when something could be compared, whatever the result, else 3. To fail a build when something got worse,
     measure again: dctbench check.
     """
+    if base and not was_typed("case"):
+        case = None  # a default of pyproject.toml is for calls that name no runs
     if case is not None:
         if base:
             raise errors.UsageError("--history takes no runs: it covers all of them", hint="leave out A and B")
-        for flag, given in (("--tolerance", tolerance is not None), ("--all", everything)):
-            if given:
+        for flag, name in (("--tolerance", "tolerance"), ("--all", "everything")):
+            if was_typed(name):
                 why = "it shows every run and judges none"
                 raise errors.UsageError(f"--history takes no {flag}: {why}", hint=f"leave out {flag}")
         with open_store(store) as opened:

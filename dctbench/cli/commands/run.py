@@ -6,7 +6,6 @@ import sys
 from typing import Any, get_args
 
 import click
-from click.core import ParameterSource
 
 from dctbench import errors
 from dctbench.app.requests import ResumeRequest, RunRequest, Where
@@ -22,6 +21,8 @@ from dctbench.cli.options.click_ext import (
     progress_option,
     store_option,
     version_option,
+    was_typed,
+    without_defaults,
 )
 from dctbench.cli.options.disclosure import host_label_option
 from dctbench.cli.tables.output import print_run
@@ -106,6 +107,8 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     Without flags it measures the suite `quick`, a first look that takes a few minutes.
     """
     outlive_readers()
+    if flags["runner"] == "local":
+        flags = without_defaults(flags, "require_same_cpu", "runner_timeout")
     where = Where(
         runner=flags["runner"],
         address=flags["address"],
@@ -125,7 +128,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
         with Display(style) as display:
             outcome = resume(asked, display)
     else:
-        if flags["retry_failed"] and ctx.get_parameter_source("retry_failed") is ParameterSource.COMMANDLINE:
+        if was_typed("retry_failed"):
             raise errors.UsageError("--retry-failed needs --resume", hint="add --resume, or --resume RUN")
         request = RunRequest(
             suite=chosen_suite(flags),
@@ -168,7 +171,7 @@ def _duration(text: str | None, flag: str) -> float | None:
 
 def _refuse_axes(ctx: click.Context) -> None:
     for name in ctx.params:
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in _WITH_RESUME:
+        if was_typed(name) and name not in _WITH_RESUME:
             raise errors.UsageError(
                 f"--{name.replace('_', '-')} cannot be combined with --resume: a resumed run keeps its own plan",
                 hint="leave it out, or start a new run without --resume",

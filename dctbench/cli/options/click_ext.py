@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from dctbench import __version__
 from dctbench.store import DEFAULT_STORE
@@ -63,6 +64,22 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
         with formatter.section("Examples"):
             for example in examples:
                 formatter.write_text(example)
+
+
+def was_typed(name: str) -> bool:
+    """Whether the command line gives a parameter of the current command. A default of pyproject.toml is not typed."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def without_defaults(flags: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the flags, of which these are not given unless they were typed.
+
+    A default of pyproject.toml is for every call of a command, and some calls have no use for it. Whoever types such a
+    flag is told so.
+    """
+    unset = {option.name: () if option.multiple else False if option.is_flag else None
+             for option in click.get_current_context().command.params if isinstance(option, click.Option)}  # fmt: skip
+    return {**flags, **{name: unset[name] for name in names if not was_typed(name)}}
 
 
 class FormatChoice(click.Choice[str]):

@@ -123,3 +123,31 @@ def test_places_inside_the_folder_are_accepted_and_the_command_line_may_name_any
     assert "name another file with -o, or replace it with --force" in refused.err
     assert cli("export", "json", "-o", str(outside), "--force").code == 0
     outside.unlink()
+
+
+def test_a_default_that_a_call_has_no_use_for_is_ignored_and_a_typed_flag_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.dctbench]\ntolerance = "10%"\nall = true\nreference = "sdpa"\nrunner-timeout = "90s"\n'
+        'require-same-cpu = true\n[tool.dctbench.choose]\nmeasure = true\nmax-loss = "2pt"\n'
+        'min-accuracy = "recall=90%"\n[tool.dctbench.compare]\nhistory = "none n=64"\n'
+    )
+    local = ("run", "-q", "--impl", "sdpa,none", *TINY)
+    assert cli(*local).code == 0
+    followed = cli("compare")
+    assert (followed.code, "changes of level" in followed.out) == (0, True), followed.err
+    compared = cli("compare", "latest", "latest")
+    assert (compared.code, "two stored runs were compared" in compared.out) == (0, True), compared.err
+    asked = ("choose", "latest", "--seq", "64", "--model", "minilm")
+    unanswered = cli(*asked)
+    assert (unanswered.code, "has --model minilm" in unanswered.err) == (3, True), unanswered.err
+    for words, said in (
+        ((*local, "--runner-timeout", "90s"), "--runner-timeout is for a cluster"),
+        (("compare", "--tolerance", "10%"), "--history takes no --tolerance"),
+        (("compare", "latest", "--history", "none n=64"), "--history takes no runs"),
+        ((*asked, "--reference", "sdpa"), "--reference is for a layer"),
+        ((*asked, "--min-accuracy", "recall=90%"), "--min-accuracy and --task are for a layer"),
+        (("choose", "latest", "--seq", "64", "--max-loss", "2pt"), "--max-loss is for a model"),
+        ((*asked, "--measure"), "--measure makes a new run"),
+    ):
+        refused = cli(*words)
+        assert (refused.code, said in refused.err) == (2, True), refused.err

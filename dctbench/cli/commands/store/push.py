@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import click
-from click.core import ParameterSource
 
 from dctbench import errors
 from dctbench.cli.commands.store.copying import baselines_option, copy_stores
-from dctbench.cli.options.click_ext import CONTEXT, EVERYWHERE, Command, Flag, format_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, EVERYWHERE, Command, Flag, format_option, version_option, was_typed
 from dctbench.store import is_url, masked
 
 
@@ -26,8 +25,7 @@ from dctbench.store import is_url, masked
               help="The store to send (default: the outbox).")  # fmt: skip
 @format_option
 @version_option
-@click.pass_context
-def command(ctx: click.Context, url: str, baselines: bool, store: str | None, output_format: str) -> int:
+def command(url: str, baselines: bool, store: str | None, output_format: str) -> int:
     """Send a local store to a PostgreSQL server.
 
     Without --store, send the outbox: the results of runs whose server could not be reached, and the baselines that they
@@ -39,7 +37,7 @@ def command(ctx: click.Context, url: str, baselines: bool, store: str | None, ou
         raise errors.UsageError(
             f"{masked(url)!r} is not a URL to push to", hint="to copy into a local store: dctbench store merge"
         )
-    typed = ctx.get_parameter_source("store") is ParameterSource.COMMANDLINE  # a default for all commands names another
+    typed = was_typed("store")  # a default for all commands names another
     source = store if typed and store is not None else OUTBOX
     copy_stores([source], url, output_format, baselines=baselines or not typed)
     return errors.EXIT_OK
