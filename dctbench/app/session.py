@@ -12,8 +12,9 @@ from dctbench import errors
 from dctbench.app.shards import command_of_shard
 from dctbench.model import Run, digest
 from dctbench.runners.locks import Lock
+from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler.events import Listener, Notice
-from dctbench.store import is_url, open_for_run, store_flags
+from dctbench.store import is_url, masked, open_for_run, store_flags
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -103,6 +104,15 @@ def how_to_resume(run: Run, store: str, flags: Sequence[str] = ()) -> str:
         return f"continue the shard with: {command_of_shard(run)}"
     command = " ".join(["dctbench run --resume", run.short_id, *flags, *map(shlex.quote, store_flags(store))])
     return f"resume it with: {command}"
+
+
+def how_to_measure(recorded: RecordedRun, store: str) -> str:
+    """Return how to get results of a run of that store, or of a file, that has none."""
+    if recorded.run.is_check:
+        return "it belongs to a check, whose pairs must be near in time: start the check again"
+    if not recorded.plan:  # of a file, which has no plan to resume
+        return "measure again: dctbench run"
+    return how_to_resume(recorded.run, masked(store))
 
 
 @contextmanager

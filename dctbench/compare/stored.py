@@ -19,6 +19,14 @@ from dctbench.runs.lookup import RecordedRun
 _ALONE = frozenset({VerdictKind.NEW, VerdictKind.MISSING, VerdictKind.INCOMPARABLE})
 
 
+class NoResultsError(CannotJudgeError):
+    """A run without results cannot be compared with another. `recorded` is that run."""
+
+    def __init__(self, recorded: RecordedRun) -> None:
+        super().__init__(f"run {recorded.run.short_id} has no results yet")
+        self.recorded = recorded
+
+
 def compare_stored(
     base: RecordedRun, head: RecordedRun, *, reference: str | None = None, tolerance: float | None = None
 ) -> ComparisonOutcome:
@@ -34,13 +42,11 @@ def compare_stored(
         tolerance: of latency, a share; when None, that of such a check, else the default for the devices of head.
 
     Raises:
-        CannotJudgeError: when either has no results.
+        NoResultsError: when either has no results.
     """
     for side in (base, head):
         if not side.results:
-            raise CannotJudgeError(
-                f"run {side.run.short_id} has no results yet", hint="resume it with: dctbench run --resume"
-            )
+            raise NoResultsError(side)
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
     check = read_check_settings(head.run)
     usual = Rules(reference=default_reference(set(sides[0]) & set(sides[1])) or REFERENCE)

@@ -10,8 +10,7 @@ import pytest
 
 from dctbench.compare import Rules
 from dctbench.compare.check_settings import check_settings
-from dctbench.compare.stored import compare_stored
-from dctbench.errors import CannotJudgeError
+from dctbench.compare.stored import NoResultsError, compare_stored
 from dctbench.model import Measurement, Reason, ReasonCode, Result, ResultDetails, RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ELSEWHERE, ENVIRONMENT, elsewhere
@@ -163,7 +162,7 @@ def test_runs_that_share_no_case_compare_nothing_and_a_run_without_results_is_re
     outcome = compare_stored(base, head)
     assert {v.kind for v in outcome.judgement.verdicts} == {VerdictKind.NEW, VerdictKind.MISSING}
     assert outcome.exit_code == 3
-    for sides in ((recorded([]), head), (base, recorded([], head=True))):
-        with pytest.raises(CannotJudgeError) as refused:
+    for empty, sides in (((one := recorded([])), (one, head)), ((two := recorded([], head=True)), (base, two))):
+        with pytest.raises(NoResultsError) as refused:
             compare_stored(*sides)
-        assert refused.value.hint == "resume it with: dctbench run --resume"
+        assert refused.value.recorded is empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dctbench import catalog, errors
+from dctbench.app.session import how_to_measure
 from dctbench.cli.commands.history import print_history
 from dctbench.cli.options.click_ext import (
     CONTEXT,
@@ -17,7 +18,7 @@ from dctbench.cli.options.click_ext import (
 )
 from dctbench.cli.tables.comparison import print_outcome
 from dctbench.compare.outcome import forwarded
-from dctbench.compare.stored import compare_stored
+from dctbench.compare.stored import NoResultsError, compare_stored
 from dctbench.runs.lookup import disclosure, resolve
 from dctbench.spec.gate import parse_tolerance
 from dctbench.store import open_store
@@ -83,7 +84,10 @@ def command(
         common = set.intersection(*({result.case.implementation for result in side.results} for side in sides))
         if reference not in common:
             raise catalog.unknown("reference in both runs", reference, common)
-    found = compare_stored(*sides, reference=reference, tolerance=allowed)
+    try:
+        found = compare_stored(*sides, reference=reference, tolerance=allowed)
+    except NoResultsError as error:
+        raise errors.CannotJudgeError(error.message, hint=how_to_measure(error.recorded, store)) from None
     outcome = forwarded(found, disclosure(sides[0]) | disclosure(sides[1]))
     print_outcome(outcome, output_format, everything=everything)
     return outcome.exit_code

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from dctbench import errors
-from dctbench.app.session import how_to_resume
+from dctbench.app.session import how_to_measure
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
 from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.tables.damage import refuse_damage
@@ -18,7 +18,7 @@ from dctbench.cli.terminal.streams import typed
 from dctbench.compare import outcome
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.compare.history import ChangePoint, History, change_points, find_case, history
-from dctbench.compare.stored import compare_stored
+from dctbench.compare.stored import NoResultsError, compare_stored
 from dctbench.page.html import MARK, html
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, known_reference, recorded, resolve, usual_reference
 from dctbench.store import masked, open_store
@@ -86,13 +86,16 @@ def command(
     for one in found:
         if not one.results:
             refuse_damage(masked(store), damage)
-            raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=_how_to_measure(one, store))
+            raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=how_to_measure(one, store))
     base = _checked_against(store, found[0], damage) if baseline is None else resolve(store, baseline, damage)
     told = [disclosure(one, anonymous=anonymous, host_label=host_label) for one in found]
     compared = None
     if base is not None:
         others = disclosure(base, anonymous=anonymous, host_label=host_label)
-        compared = outcome.forwarded(compare_stored(base, found[0]), told[0] | others)
+        try:
+            compared = outcome.forwarded(compare_stored(base, found[0]), told[0] | others)
+        except NoResultsError as error:
+            raise errors.CannotJudgeError(error.message, hint=how_to_measure(error.recorded, store)) from None
     page = html(
         [forwarded(one, may) for one, may in zip(found, told, strict=True)],
         heading=sanitize_text(typed(title)) if title else title,
@@ -125,15 +128,6 @@ def _checked_against(store: str, head: RecordedRun, damage: list[str]) -> Record
     except errors.StoreError:  # the run came from a file, and there may be no store
         return None
     return base
-
-
-def _how_to_measure(recorded: RecordedRun, store: str) -> str:
-    """Return how to get results of a run that has none."""
-    if recorded.run.is_check:
-        return "it belongs to a check, whose pairs must be near in time: start the check again"
-    if not recorded.plan:  # of a file, which has no plan to resume
-        return "measure again: dctbench run"
-    return how_to_resume(recorded.run, masked(store))
 
 
 def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:

@@ -84,11 +84,18 @@ def test_a_run_without_results_is_told_how_to_come_by_them(cli: Cli, tmp_path: P
         for run in runs:
             store.add_run(run, [result().case], rounds=1)
     (tmp_path / "empty.json").write_text(dumps(document(RUN, {}, [])), encoding="utf-8")
+    full = document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [result()])
+    (tmp_path / "full.json").write_text(dumps(full), encoding="utf-8")
     for reference, remedy in (("a" * 8, "dctbench run --resume aaaaaaaa --store 'my results.sqlite'"),
                               ("b" * 8, "start the check again"), ("empty.json", "measure again")):  # fmt: skip
         done = cli("report", reference, "--store", "my results.sqlite")
         assert (done.code, "has no results yet" in done.err) == (2, True)
         assert remedy in done.err
+        compared = cli("compare", "full.json", reference, "--store", "my results.sqlite")
+        assert (compared.code, "has no results yet" in compared.err) == (3, True)
+        assert remedy in compared.err
+        beside = cli("report", "full.json", "--baseline", reference, "--store", "my results.sqlite")
+        assert (beside.code, remedy in beside.err) == (3, True)
 
 
 def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
