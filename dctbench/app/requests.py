@@ -116,7 +116,7 @@ class RunRequest:
     def __post_init__(self) -> None:
         _check_count("--rounds", self.rounds, MAX_ROUNDS)
         _check_count("--jobs", self.jobs, MAX_JOBS)
-        _check_count("samples", self.samples, MAX_SAMPLES_ASKED)
+        _check_count("--samples", self.samples, MAX_SAMPLES_ASKED)
         _check_seconds("--case-timeout", self.case_timeout)
         _check_seconds("--budget", self.budget)
         _check_names(self)

@@ -12,6 +12,7 @@ from dctbench.catalog.tasks import select_tasks
 from dctbench.errors import UsageError
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
 from dctbench.spec import grid
+from dctbench.text.format import shorten
 from dctbench.text.layers import checked_layers
 from dctbench.text.parse import typed_duration
 
@@ -46,6 +47,8 @@ _FIELDS = {"impl": "implementation", "seq": "seq_len"}
 """The axes whose name differs from the field of a case."""
 
 
+_DIGITS = 4
+"""Of a GPU's number. More are a mistake, and int() of thousands of digits raises an error of its own."""
 Numbers = str | int | float | Sequence[int | float] | None
 Words = str | Sequence[str] | None
 
@@ -179,6 +182,10 @@ def _devices(flat: Sequence[str]) -> list[str]:
                 raise UsageError(
                     f"device {word!r}: only GPUs are numbered, as in cuda:0",
                     hint=f"known: {', '.join(sorted(catalog.DEVICES))}",
+                )
+            if len(index) > _DIGITS:
+                raise UsageError(
+                    f"device {shorten(word)!r}: no machine has so many GPUs", hint="number them from 0: cuda:0"
                 )
             chosen[f"cuda:{int(index or 0)}" if kind == "cuda" else kind] = None
     return list(chosen)

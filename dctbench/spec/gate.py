@@ -130,7 +130,6 @@ def parse_budgets(
     max_memory: Sequence[str] = (),
     max_error: Sequence[str] = (),
     max_miss_rate: str | None = None,
-    miss_rate_flag: str = "--max-miss-rate",
 ) -> Budgets:
     """Parse the budgets `10ms`, `64MiB` or `process=64MiB`, `5%` or `noise=5%`, and `0.1%`.
 
@@ -147,11 +146,11 @@ def parse_budgets(
         name, rest = parse_named(text, ("smooth", "noise", "input"), "--max-error")
         limits[f"error_{name}"] = parse_share(rest, "--max-error")
     if max_miss_rate is not None:
-        limits["miss_rate"] = share = parse_share(max_miss_rate, miss_rate_flag)
+        limits["miss_rate"] = share = parse_share(max_miss_rate, "--max-miss-rate")
         if not LEAST_MISS_RATE <= share < 1:
             raise UsageError(
-                f"{miss_rate_flag} {shorten(max_miss_rate)!r}: out of range",
-                hint=f"{miss_rate_flag} accepts 0.001% to less than 100%: no number of calls shows a rate of 0",
+                f"--max-miss-rate {shorten(max_miss_rate)!r}: out of range",
+                hint="--max-miss-rate accepts 0.001% to less than 100%: no number of calls shows a rate of 0",
             )
     return Budgets(**limits)
 

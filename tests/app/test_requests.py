@@ -43,6 +43,7 @@ def test_values_of_axes_are_the_same_as_text_and_as_a_sequence() -> None:
     ("make", "words"),
     [
         (lambda: RunRequest(rounds=0), "--rounds 0"),
+        (lambda: RunRequest(samples=0), "--samples 0"),
         (lambda: RunRequest(case_timeout=-1.0), "--case-timeout -1.0"),
         (lambda: RunRequest(budget=float("nan")), "--budget nan"),
         (lambda: RunRequest(save_baseline="latest~1"), "the baseline's name 'latest~1'"),
