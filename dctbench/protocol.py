@@ -29,7 +29,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 14
+PROTOCOL = 15
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -233,8 +233,12 @@ class CalibrationReply(_TaggedReply, frozen=True, tag="calibration"):
 
 
 class BundledCase(Struct, frozen=True, forbid_unknown_fields=True):
-    """The files of a case in a bundle, or why it has none: its model, its inputs in turn, and torch's first output."""
+    """The files of a case in a bundle: its model, its inputs in turn, and torch's first output.
 
+    A case that could not be exported has none of them. `status` and `message` say why.
+    """
+
+    status: Status = "ok"
     model: Text | None = None
     inputs: list[list[Text]] = []
     expected: Text | None = None

@@ -14,14 +14,15 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, NotLoadedError, UnavailableError, UnsupportedError, text_of
-from dctbench.model import ResultDetails
+from dctbench.model import Case, ResultDetails
 from dctbench.protocol import (
     ALIVE,
     TURN,
+    BundledCase,
     BundleReply,
     BundleRequest,
     CalibrateRequest,
@@ -47,6 +48,7 @@ from dctbench.protocol import (
 if TYPE_CHECKING:
     from dctbench.worker.devices import DeviceModule
 
+_T = TypeVar("_T")
 _TRACEBACK = 20_000
 """How many characters of a traceback are kept, from its end."""
 
@@ -147,15 +149,20 @@ def measure(
 
     If the device of a case cannot be used, the case is `skipped`: a run over several devices continues with the others.
     """
-    from dctbench.worker.memory_need import NotEnoughMemoryError, estimated_bytes
-    from dctbench.worker.ranks.children import RankOutOfMemoryError
-
     device = catalog.DEVICES[request.case.device_kind].load()
     absent = device.unavailable(request.case.device)
     if absent is not None:
         return CaseReply("skipped", message=absent, details=ResultDetails(device_unusable=True).to_json())
+    return _or_failure(request.case, device, lambda: _measured(request, device, turn, alive))
+
+
+def _or_failure(case: Case, device: DeviceModule, work: Callable[[], _T]) -> _T | CaseReply:
+    """Return what a function returns that runs the code of a case, or the reply that says how the case failed."""
+    from dctbench.worker.memory_need import NotEnoughMemoryError, estimated_bytes
+    from dctbench.worker.ranks.children import RankOutOfMemoryError
+
     try:
-        return _measured(request, device, turn, alive)
+        return work()
     except (NotEnoughMemoryError, RankOutOfMemoryError) as error:
         return _out_of_memory(error.message, error.needed)
     except (UnsupportedError, UnavailableError) as error:
@@ -166,7 +173,7 @@ def measure(
             return _error(error)
         needed = None
         with contextlib.suppress(Exception):
-            needed = None if request.case.task else estimated_bytes(request.case)
+            needed = None if case.task else estimated_bytes(case)
         return _out_of_memory(message, needed)
 
 
@@ -281,10 +288,18 @@ def calibrate(device: str) -> CalibrationReply:
 
 
 def bundle(request: BundleRequest) -> BundleReply:
-    """Export cases into a folder."""
-    from dctbench.worker.engines.bundled import bundled
+    """Export cases into a folder. A case that fails does not end the export of the others."""
+    return BundleReply([_bundled(case, Path(request.folder)) for case in request.cases])
 
-    return BundleReply([bundled(case, Path(request.folder)) for case in request.cases])
+
+def _bundled(case: Case, folder: Path) -> BundledCase:
+    """Write the files of a case. A failure to write them is none of the case, and ends the export."""
+    from dctbench.worker.engines.bundled import bundled, exported
+
+    made = _or_failure(case, catalog.DEVICES[case.device_kind].load(), lambda: exported(case, folder))
+    if isinstance(made, CaseReply):
+        return BundledCase(status=made.status, message=made.message)
+    return bundled(case, folder, *made)
 
 
 def _volunteer_for_the_oom_killer() -> None:

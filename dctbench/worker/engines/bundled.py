@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.model import Case, digest
 from dctbench.protocol import BundledCase
 from dctbench.worker.collected import Collected
@@ -21,20 +20,23 @@ INPUTS = 2
 """Different inputs in turn. More would only make the bundle larger."""
 
 
-def bundled(case: Case, folder: Path) -> BundledCase:
-    """Write the files of a case into a folder, and return their names. Inputs of one shape are written once.
+def exported(case: Case, folder: Path) -> tuple[Path, Tensor]:
+    """Export the model of a case into a folder. Return its file and the output that torch computes.
 
-    A method that cannot be exported, or is not available here, has a message instead.
+    Raises:
+        UnsupportedError: for a case that cannot be exported.
+        UnavailableError: for a method that is not available here.
+        Exception: whatever the code of the method raises.
     """
     torch.manual_seed(SEED)
-    try:
-        check_exportable(case)
-        with gradients(case):
-            subject = make_workload(case, make_module(case))
-            model = model_file(case, subject, folder, None, Collected())
-            expected = subject.output(_arguments(case, 0))
-    except (UnsupportedError, UnavailableError) as error:
-        return BundledCase(message=error.message)
+    check_exportable(case)
+    with gradients(case):
+        subject = make_workload(case, make_module(case))
+        return model_file(case, subject, folder, None, Collected()), subject.output(_arguments(case, 0))
+
+
+def bundled(case: Case, folder: Path, model: Path, expected: Tensor) -> BundledCase:
+    """Write the files of an exported case, and return their names. Inputs of one shape are written once."""
     own = model.with_name(f"{case.id}.onnx")
     if not own.exists():
         _shared(own, model)
