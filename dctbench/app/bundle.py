@@ -109,6 +109,8 @@ def _write(folder: Path, suite: Suite, request: RunRequest, found: list[tuple[Ca
         "rounds": suite.settings.rounds,
         "samples": pace.samples_least,
         "releases": pace.releases,
+        "case_timeout": suite.settings.case_timeout,
+        "energy": suite.settings.energy,
         "largest_difference": LARGEST_DIFFERENCE,
         "cases": [
             {
@@ -117,7 +119,10 @@ def _write(folder: Path, suite: Suite, request: RunRequest, found: list[tuple[Ca
             }
             for case, one in found if one.message is None
         ],
-        "unsupported": [{**_identity(case), "message": one.message} for case, one in found if one.message is not None],
+        "left_out": [
+            {**_identity(case), "status": one.status, "message": one.message}
+            for case, one in found if one.message is not None
+        ],
     }  # fmt: skip
     (folder / "bundle.json").write_text(dumps(about), encoding="utf-8")
     for name, room, source in PROGRAMS:

@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,20 @@ WARM_UP_SECONDS = 0.2
 LEAST_SAMPLE_SECONDS = 1e-3
 SAMPLING_SECONDS = 0.7
 LEAST_SAMPLES = 7
+LONG_CALL = 0.25
+"""Seconds from which on one call is enough to warm up."""
+MOST_TIMEOUTS = 5
+"""How many time limits a process may take in all. One that begins no call after the first limit has ended by then."""
+ENERGY_CALLS = 3
+"""The fewest calls of the pass that measures energy, for calls longer than its window."""
+LONGEST_WAIT = 1e6
+"""Seconds. The system call that waits for a process takes no more than 24 days."""
 _UTC = datetime.timezone.utc  # noqa: UP017 - datetime.UTC is newer than Python 3.9
 STABLE = ("system", "machine", "cpu", "cores_usable", "python", "onnxruntime", "numpy", "libc")
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be done. The message says why."""
 
 
 def main() -> int:
@@ -67,11 +80,19 @@ def main() -> int:
         )
         return 6
     output = Path(asked.output)
-    problem = unwritable(output)
-    if problem is not None:
-        print(f"error: {output} cannot be written: {problem}; name another file with -o", file=sys.stderr)
+    with_energy = bundle["energy"] and not asked.no_energy
+    try:
+        problem = unwritable(output)
+        if problem is not None:
+            raise UsageError(f"{output} cannot be written: {problem}")
+        return run_all(bundle, rounds, output, priority=asked.priority, with_energy=with_energy)
+    except UsageError as error:
+        print(f"error: {error}; name another file with -o", file=sys.stderr)
         return 2
-    return run_all(bundle, rounds, output, priority=asked.priority, with_energy=not asked.no_energy)
+    except KeyboardInterrupt:
+        held = f"{output} holds what was measured" if output.exists() else "nothing was measured"
+        print(f"interrupted: {held}", file=sys.stderr)
+        return 130
 
 
 def unwritable(path: Path) -> str | None:
@@ -86,10 +107,11 @@ def unwritable(path: Path) -> str | None:
 
 
 def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, with_energy: bool) -> int:
-    """Measure every case `rounds` times, and write the results after each round."""
+    """Measure every case `rounds` times, and write the results after each case, so that an interruption loses one."""
     facts = environment()
     document = earlier(path, bundle, facts, priority=priority) or new_document(bundle, facts, priority=priority)
-    measured = [entry for entry in document["results"] if entry["status"] != "unsupported"]
+    known = {entry["case_id"] for entry in bundle["cases"]}
+    measured = [entry for entry in document["results"] if entry["case_id"] in known]
     first = 1 + max((one["round"] for entry in measured for one in entry["rounds"]), default=0)
     failed = False
     for number in range(first, first + rounds):
@@ -97,30 +119,51 @@ def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, 
         random.Random(number).shuffle(order)
         for done, entry in enumerate(order, 1):
             asked = with_energy and not has_energy(document, entry["case_id"])
-            found = in_a_process(entry["case_id"], priority=priority, with_energy=asked)
-            failed = failed or found["status"] == "error"
+            most = longest(entry["case"], bundle)
+            found = in_a_process(entry["case_id"], most, priority=priority, with_energy=asked)
+            failed = failed or found["status"] != "ok"
             add(document, entry, number, found)
+            write(path, document)
             shown = found["message"] or f"{1e3 * statistics.median(found['latency']):.3f} ms"
             print(f"[round {number}, {done}/{len(order)}] {entry['name']} n={entry['case']['seq_len']}  {shown}")
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
     print(f"{path} is written. On a machine with dctbench: dctbench import {path.name}")
     return 4 if failed else 0
 
 
-def in_a_process(case_id: str, *, priority: bool, with_energy: bool) -> dict[str, Any]:
-    """Return what a process of its own measured, or why it measured nothing."""
+def write(path: Path, document: dict[str, Any]) -> None:
+    """Write the results so that a reader finds the earlier ones or these, never a part."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def longest(case: dict[str, Any], bundle: dict[str, Any]) -> float:
+    """Return the seconds after which the process of a case is ended. The time limit does not count its schedule."""
+    schedule: float = bundle["releases"] * (case["period"] or 0.0)
+    limit: float = bundle["case_timeout"]
+    return min(MOST_TIMEOUTS * limit + schedule, LONGEST_WAIT)
+
+
+def in_a_process(case_id: str, most: float, *, priority: bool, with_energy: bool) -> dict[str, Any]:
+    """Return what a process of its own measured within `most` seconds, or why it measured nothing."""
     words = [sys.executable, str(Path(__file__).resolve()), "--one", case_id]
     words += [*(["--priority"] if priority else []), *([] if with_energy else ["--no-energy"])]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=most)
+    except subprocess.TimeoutExpired:
+        return failure("timeout", f"timeout after {most:g} s")
     lines = done.stdout.splitlines()
     if done.returncode == 0 and lines:
         found: dict[str, Any] = json.loads(lines[-1])
         return found
     told = done.stderr.strip().splitlines()
     message = told[-1][:300] if told else f"the process ended with exit code {done.returncode}"
-    return {"status": "error", "message": message, "latency": [], "metrics": {}, "details": {}}
+    return failure("error", message)
+
+
+def failure(status: str, message: str) -> dict[str, Any]:
+    """Return what a case gives that was not measured."""
+    return {"status": status, "message": message, "latency": [], "metrics": {}, "details": {}}
 
 
 def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, with_energy: bool) -> dict[str, Any]:
@@ -129,8 +172,14 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
     import onnxruntime
 
     case = entry["case"]
+    threads = case["threads"] or usable_cores()
+    end: float = time.perf_counter() + bundle["case_timeout"]
+
+    def allows(seconds: float) -> bool:
+        return time.perf_counter() + seconds <= end
+
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = case["threads"] or 1, 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     began = time.perf_counter()
     session = onnxruntime.InferenceSession(str(HERE / entry["model"]), options, providers=["CPUExecutionProvider"])
@@ -159,19 +208,18 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
     }  # fmt: skip
     too_large = entry["precision"] == "float32" and difference > bundle["largest_difference"]
     if too_large or not math.isfinite(difference):
-        return {
-            "status": "error", "latency": [], "metrics": {}, "details": {},
-            "message": f"the output differs from the one that torch computed by {difference:.2g}",
-        }  # fmt: skip
-    latency, per_sample = sample(prepare, call, bundle["samples"])
-    details = {"threads": case["threads"] or 1, "calls_per_sample": per_sample, "stop_reason": "budget"}
+        return failure("error", f"the output differs from the one that torch computed by {difference:.2g}")
+    latency, per_sample, reason = sample(prepare, call, bundle["samples"], first_call, allows)
+    details = {"threads": threads, "calls_per_sample": per_sample, "stop_reason": reason}
     if case["period"] is not None:
         seconds, details["schedule"] = released(prepare, call, case, bundle["releases"], priority=priority)
         metrics["response"] = seconds
     resident = most_resident()
     if resident is not None:
         metrics["memory.resident"] = [resident]
-    if with_energy:
+    if with_energy and not allows(ENERGY_CALLS * statistics.median(latency)):
+        details["energy.absent"] = f"it would go beyond the time limit of the case ({bundle['case_timeout']:g} s)"
+    elif with_energy:
         found = energy_of(lambda number: call(prepare(number)))
         metrics.update({"energy": [found.pop("joules")]} if "joules" in found else {})
         details.update(found)
@@ -210,23 +258,31 @@ def relative(np: Any, output: Any, expected: Any) -> float:
     return float(np.linalg.norm(output.astype(np.float64) - exact) / np.linalg.norm(exact))
 
 
-def sample(prepare: Any, call: Any, least: int) -> tuple[list[float], int]:
-    """Warm up, then return seconds per call, and how many calls a sample is the mean of."""
-    calls, began = 0, time.perf_counter()
-    while calls < 3 or time.perf_counter() - began < WARM_UP_SECONDS:
+def sample(
+    prepare: Any, call: Any, least: int, first: float, allows: Callable[[float], bool]
+) -> tuple[list[float], int, str]:
+    """Warm up, then return seconds per call, how many calls a sample is the mean of, and why sampling stopped.
+
+    `first` are the seconds of the first call, which is the sample if no other one fits into the time limit. `allows`
+    tells whether so many more seconds do.
+    """
+    calls, usual, began = 0, first, time.perf_counter()
+    while ((calls < 3 and usual < LONG_CALL) or time.perf_counter() - began < WARM_UP_SECONDS) and allows(usual):
         call(prepare(calls))
         calls += 1
-    usual = (time.perf_counter() - began) / calls
+        usual = (time.perf_counter() - began) / calls
     per_sample = max(1, round(LEAST_SAMPLE_SECONDS / usual + 0.5)) if usual < LEAST_SAMPLE_SECONDS else 1
     found: list[float] = []
     began = time.perf_counter()
     while len(found) < max(least, LEAST_SAMPLES) or time.perf_counter() - began < SAMPLING_SECONDS:
+        if not allows(per_sample * (found[-1] if found else usual)):
+            return (found, per_sample, "limit") if found else ([first], 1, "limit")
         prepared = [prepare(number) for number in range(per_sample)]
         start = time.perf_counter()
         for one in prepared:
             call(one)
         found.append((time.perf_counter() - start) / per_sample)
-    return found, per_sample
+    return found, per_sample, "budget"
 
 
 def released(
@@ -247,14 +303,18 @@ def environment() -> dict[str, Any]:
     import numpy
     import onnxruntime
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "host": socket.gethostname(), "system": platform.system(), "release": platform.release(),
-        "machine": platform.machine(), "cpu": cpu(), "cores_usable": usable, "cores_logical": os.cpu_count(),
+        "machine": platform.machine(), "cpu": cpu(), "cores_usable": usable_cores(), "cores_logical": os.cpu_count(),
         "memory_bytes": memory(), "governor": line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "gpu": None, "python": platform.python_version(), "libc": " ".join(platform.libc_ver()), "torch": None,
         "numpy": numpy.__version__, "onnxruntime": onnxruntime.__version__, "source": "bundle",
     }  # fmt: skip
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu() -> str:
@@ -298,26 +358,35 @@ def digest(value: Any) -> str:
 
 
 def new_document(bundle: dict[str, Any], facts: dict[str, Any], *, priority: bool) -> dict[str, Any]:
-    """Return a document without results. Its run has one id for every run of the bundle on this machine."""
+    """Return a document without results, with a run of its own that later rounds join."""
     key = fingerprint(facts)
-    settings = {"rounds": bundle["rounds"], "samples": bundle["samples"], **({"priority": True} if priority else {})}
+    started_at = datetime.datetime.now(_UTC).isoformat(timespec="microseconds")
+    settings = {
+        "rounds": bundle["rounds"], "samples": bundle["samples"], "case_timeout": bundle["case_timeout"],
+        "energy": bundle["energy"], **({"priority": True} if priority else {}),
+    }  # fmt: skip
     return {
         "schema_version": bundle["schema_version"],
         "run": {
-            "id": digest([bundle["id"], key, priority]), "label": bundle["label"], "suite": bundle["suite"],
-            "argv": [], "started_at": datetime.datetime.now(_UTC).isoformat(timespec="microseconds"),
+            "id": run_id(bundle, facts, started_at, priority=priority), "label": bundle["label"],
+            "suite": bundle["suite"], "argv": [], "started_at": started_at,
             "dctbench_version": bundle["dctbench_version"], "settings": settings,
         },
         "environments": {key: facts},
-        "results": [unsupported(entry, facts, key) for entry in bundle["unsupported"]],
+        "results": [left_out(entry, facts, key) for entry in bundle["left_out"]],
     }  # fmt: skip
 
 
-def unsupported(entry: dict[str, Any], facts: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the result of a case whose method could not be exported."""
+def run_id(bundle: dict[str, Any], facts: dict[str, Any], started_at: str, *, priority: bool) -> str:
+    """Return the id of the run in a file. Another board of the same kind has another, and so has a second file."""
+    return digest([bundle["id"], fingerprint(facts), facts["host"], started_at, priority])
+
+
+def left_out(entry: dict[str, Any], facts: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the result of a case that could not be exported."""
     made = result(entry, facts, key)
-    made["status"], made["message"] = "unsupported", entry["message"]
-    made["rounds"].append({"round": 1, "status": "unsupported", "samples": 0, "message": entry["message"]})
+    made["status"], made["message"] = entry["status"], entry["message"]
+    made["rounds"].append({"round": 1, "status": entry["status"], "samples": 0, "message": entry["message"]})
     return made
 
 
@@ -333,26 +402,26 @@ def earlier(path: Path, bundle: dict[str, Any], facts: dict[str, Any], *, priori
     """Return the document that rounds are added to, or None if there is none.
 
     Raises:
-        SystemExit: for results of another bundle or machine, for those that were measured in the other way (with or
+        UsageError: for results of another bundle or machine, for those that were measured in the other way (with or
             without priority), and for a file that was damaged or cannot be read.
     """
     if not path.exists():
         return None
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-        measured_as = document["run"]["id"]
+        measured_as, started_at = document["run"]["id"], document["run"]["started_at"]
     except OSError as error:
-        raise SystemExit(f"error: {path} cannot be read: {error.strerror}; name another file with -o") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         why = error if isinstance(error, ValueError) else "it holds no results"
-        raise SystemExit(f"error: {path} cannot be extended: {why}; name another file with -o") from None
-    known = {digest([bundle["id"], fingerprint(facts), way]): way for way in (False, True)}
+        raise UsageError(f"{path} cannot be extended: {why}") from None
+    known = {run_id(bundle, facts, started_at, priority=way): way for way in (False, True)}
     way = known.get(measured_as)
     if way is None:
-        raise SystemExit(f"error: {path} holds results of another bundle or machine; name another file with -o")
+        raise UsageError(f"{path} holds results of another bundle or machine")
     if way != priority:
         how = "with" if way else "without"
-        raise SystemExit(f"error: {path} was measured {how} --priority; name another file with -o")
+        raise UsageError(f"{path} was measured {how} --priority")
     return document
 
 

@@ -67,17 +67,17 @@ def test_energy_is_measured_until_a_case_has_it_and_not_in_every_round(
     answers = {"a": iter([None, 2.0]), "b": iter([3.0])}
     asked: list[tuple[str, bool]] = []
 
-    def process(case_id: str, *, priority: bool, with_energy: bool) -> dict[str, Any]:
+    def process(case_id: str, most: float, *, priority: bool, with_energy: bool) -> dict[str, Any]:
         asked.append((case_id, with_energy))
         joules = next(answers[case_id]) if with_energy else None
         metrics = {} if joules is None else {"energy": [joules]}
         return {"status": "ok", "message": None, "latency": [1e-3], "metrics": metrics, "details": {}}
 
     facts = {**dict.fromkeys(target.STABLE, "x"), "host": "board"}
-    cases = [{"case_id": name, "name": name, "case": {"seq_len": 8}} for name in "ab"]
+    cases = [{"case_id": name, "name": name, "case": {"seq_len": 8, "period": None}} for name in "ab"]
     bundle = {
-        "id": "1", "cases": cases, "unsupported": [], "rounds": 2, "samples": 7, "schema_version": 1, "label": None,
-        "suite": "quick", "dctbench_version": "0",
+        "id": "1", "cases": cases, "left_out": [], "rounds": 2, "samples": 7, "schema_version": 1, "label": None,
+        "suite": "quick", "dctbench_version": "0", "releases": 3, "case_timeout": 60.0, "energy": True,
     }  # fmt: skip
     monkeypatch.setattr(target, "in_a_process", process)
     monkeypatch.setattr(target, "environment", lambda: facts)

@@ -127,20 +127,21 @@ def test_rounds_with_and_without_priority_are_not_mixed(target: Target) -> None:
     held = path.read_text(encoding="utf-8")
     done = target.python("made/run.py", "-o", "usual.json", "--priority")
     assert (done.returncode, done.stderr) == (
-        1, "error: usual.json was measured without --priority; name another file with -o\n",
+        2, "error: usual.json was measured without --priority; name another file with -o\n",
     )  # fmt: skip
     path.write_text(held.replace('"value": ', '"value": NaN, "was": ', 1), encoding="utf-8")
     done = target.python("made/run.py", "-o", "usual.json")
     assert (done.returncode, done.stderr) == (
-        1, "error: usual.json cannot be extended: NaN is not a number; name another file with -o\n",
+        2, "error: usual.json cannot be extended: NaN is not a number; name another file with -o\n",
     )  # fmt: skip
     assert "NaN" in path.read_text(encoding="utf-8")
 
 
 def test_results_of_another_bundle_are_not_extended(target: Target) -> None:
-    (target.folder / "other.json").write_text('{"run": {"id": "0123"}}', encoding="utf-8")
+    other = '{"run": {"id": "0123", "started_at": "2026-01-01T00:00:00+00:00"}}'
+    (target.folder / "other.json").write_text(other, encoding="utf-8")
     done = target.python("made/run.py", "-o", "other.json")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "holds results of another bundle or machine" in done.stderr
 
 
@@ -184,7 +185,7 @@ def program(tmp_path: Path) -> Path:
     """The program of a bundle without cases, and what lies beside it."""
     for module, name in ((bundled, "run.py"), (energy, ""), (periodic, ""), (power_meters, "")):
         shutil.copy(str(module.__file__), tmp_path / name)
-    (tmp_path / "bundle.json").write_text('{"rounds": 1, "cases": []}', encoding="utf-8")
+    (tmp_path / "bundle.json").write_text('{"rounds": 1, "energy": true, "cases": []}', encoding="utf-8")
     return tmp_path / "run.py"
 
 
