@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +23,7 @@ from dctbench.scheduler.events import Listener, Notice, ignore
 from dctbench.scheduler.pace import pace_of
 from dctbench.scheduler.plan import make_plan
 from dctbench.spec.suites import Suite
+from dctbench.text.format import pluralize
 from dctbench.wording.labels import Labels
 
 ENGINE = "onnxruntime"
@@ -40,7 +43,12 @@ class Bundle:
 
     folder: Path
     cases: tuple[Case, ...]
-    unsupported: tuple[tuple[Case, str], ...]
+    left_out: tuple[tuple[Case, str], ...]
+
+    @property
+    def labels(self) -> Labels:
+        """The names of the cases, in which those that differ have different names."""
+        return Labels([*self.cases, *(case for case, _ in self.left_out)])
 
 
 def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bundle:
@@ -53,35 +61,68 @@ def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bu
         listener: called with notices.
 
     Raises:
-        UsageError: for a folder that exists, for another engine, and for inputs.
+        UsageError: for a folder that exists or cannot be written, for another engine, and for inputs.
         UnavailableError: when the packages for the export are not installed.
         CannotJudgeError: when nothing could be exported.
     """
-    if folder.exists():
-        raise errors.UsageError(f"{folder} exists already", hint="name a new folder with -o, or remove it")
+    _refuse_existing(folder)
     suite = _with_engine(request)
     if any(name is not None for sweep in suite.sweeps for name in sweep.get("input") or ()):
         raise errors.UsageError("--input: a bundle measures no error on inputs", hint="leave out --input")
     engines.require(suite.axes["engine"])
-    with local_runner(suite.settings, listener) as runner:
+    with _whole(folder) as partial, local_runner(suite.settings, listener) as runner:
         planned = make_plan(suite, runner)
-        parent = folder.absolute().parent
+        listener(Notice(f"exporting {pluralize(len(planned.cases), 'case')}, some seconds each"))
+        asked = BundleRequest(list(planned.cases), str(partial))
+        reply = runner.ask(asked, BundleReply, SECONDS_PER_CASE * len(planned.cases))
+        if isinstance(reply, Failure):
+            raise errors.CannotJudgeError(f"the export failed: {reply.message}", hint=reply.hint)
+        found = list(zip(planned.cases, reply.cases, strict=True))
+        good = tuple(case for case, one in found if one.message is None)
+        bad = tuple((case, one.message) for case, one in found if one.message is not None)
+        if not good:
+            raise errors.CannotJudgeError(f"nothing could be exported: {bad[0][1]}")
+        made = Bundle(folder, good, bad)
+        with _in_words(folder):
+            _write(partial, suite, request, found, made.labels)
+    return made
+
+
+def _refuse_existing(folder: Path) -> None:
+    """Refuse a folder whose name is taken, if only by a link that leads nowhere."""
+    with _in_words(folder):
+        try:
+            folder.lstat()
+        except FileNotFoundError:
+            return
+    raise errors.UsageError(f"{folder} exists already", hint="name a new folder with -o, or remove it")
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that gets its name at the end of the block. If the block raises, nothing is left of it."""
+    parent = folder.absolute().parent
+    with _in_words(folder):
         parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".bundle-") as made:
-            listener(Notice(f"exporting {len(planned.cases)} cases, some seconds each"))
-            asked = BundleRequest(list(planned.cases), made)
-            reply = runner.ask(asked, BundleReply, SECONDS_PER_CASE * len(planned.cases))
-            if isinstance(reply, Failure):
-                raise errors.CannotJudgeError(f"the export failed: {reply.message}", hint=reply.hint)
-            found = list(zip(planned.cases, reply.cases, strict=True))
-            good = tuple(case for case, one in found if one.message is None)
-            bad = tuple((case, one.message) for case, one in found if one.message is not None)
-            if not good:
-                raise errors.CannotJudgeError(f"nothing could be exported: {bad[0][1]}")
-            _write(Path(made), suite, request, found)
-            Path(made).chmod(0o755)
-            shutil.copytree(made, folder)
-    return Bundle(folder, good, bad)
+        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".bundle-"))
+    try:
+        partial = temporary / "bundle"  # mkdtemp lets nobody else read its folder
+        with _in_words(folder):
+            partial.mkdir()
+        yield partial
+        with _in_words(folder):
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _in_words(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise errors.UsageError(f"cannot write {folder}: {reason}", hint="name another folder with -o") from error
 
 
 def _with_engine(request: RunRequest) -> Suite:
@@ -94,11 +135,12 @@ def _with_engine(request: RunRequest) -> Suite:
     return replace(request, axes=replace(request.axes, engine=tuple(given))).resolved_suite
 
 
-def _write(folder: Path, suite: Suite, request: RunRequest, found: list[tuple[Case, BundledCase]]) -> None:
+def _write(
+    folder: Path, suite: Suite, request: RunRequest, found: list[tuple[Case, BundledCase]], labels: Labels
+) -> None:
     """Write the program and what it needs to know; remove the models under the names of their cache."""
     for leftover in folder.glob("model-*.onnx"):
         leftover.unlink()
-    labels = Labels([])
     pace = pace_of(suite.settings)
     about: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,

@@ -51,8 +51,9 @@ def command(**flags: Any) -> int:
     )
     with Display(flags["progress"]) as display:
         made = bundle(request, Path(flags["output"]), display)
-    for case, message in made.unsupported:
-        click.echo(f"warning: {case.name} at n = {case.seq_len} is left out: {message}", err=True)
+    labels = made.labels
+    for case, message in made.left_out:
+        click.echo(f"warning: {labels.curve(case)} at n = {case.seq_len} is left out: {message}", err=True)
     click.echo(f"{made.folder} holds {pluralize(len(made.cases), 'case')}")
     click.echo("  on the target: pip install numpy onnxruntime; python run.py", err=True)
     click.echo("  then here: dctbench import results.json", err=True)
