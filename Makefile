@@ -38,7 +38,7 @@ test-all: $(VENV)/.test-installed
 mutation: $(VENV)/.mutation-installed
 	nice -n 19 $(VENV)/bin/python -m benchmarks.mutation $(MUTATION_FLAGS)
 
-# Installs nothing. The exit code is that of the first step that fails; results measured before it are in the store.
+# Installs nothing. Stops at the first step that fails; results measured before it are in the store.
 gpu: export PYTHONPATH := $(CURDIR)
 gpu:
 	@$(GPU_PYTHON) -m benchmarks.first_gpu --check
