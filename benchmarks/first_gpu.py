@@ -224,13 +224,13 @@ def transforms(shapes: Sequence[tuple[int, int]], calls: int, enough: Callable[[
                 continue
             row: Found = {"transform": name, "batch": batch, "seq_len": seq_len, "n_kept": n_kept}
             try:
+                torch.cuda.empty_cache()  # after an illegal access, this raises what the call before did
                 with torch.inference_mode():
                     row |= _transform_times(name, x, z, expected, calls)
             except (UnavailableError, UnsupportedError) as reason:
                 row["absent"] = reason.message
             except Exception as error:  # one transform must not end the others
                 row["failed"] = f"{type(error).__name__}: {str(error)[:300]}"
-            torch.cuda.empty_cache()
             yield row
 
 
@@ -266,11 +266,11 @@ def layers(shapes: Sequence[tuple[int, int]], calls: int, enough: Callable[[], b
             if options.get("transform") == "basis" and seq_len > LONGEST_BASIS:
                 continue
             try:
+                torch.cuda.empty_cache()
                 with torch.inference_mode():
                     row |= _times(method, options, batch, seq_len, calls)
             except Exception as error:  # one method must not end the others
                 row["error"] = f"{type(error).__name__}: {str(error)[:300]}"
-            torch.cuda.empty_cache()
             yield row
 
 
@@ -398,9 +398,10 @@ def explore(out: Path, args: argparse.Namespace) -> Found:
 
     def each(name: str, measure: Callable[..., Iterator[Found]], share: float = 1.0) -> list[Found]:
         rows: list[Found] = []
+        found[name] = rows  # from the beginning, so that the rows before an error stay
         for row in measure(shapes, args.calls, lambda: perf_counter() - began > share * args.seconds):
             rows.append(row)
-            _write(out, {**found, name: rows})
+            _write(out, found)
         return rows
 
     steps: dict[str, Callable[[], Any]] = {

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,43 @@ def test_steps_that_have_no_time_left_are_named(tmp_path: Path, monkeypatch: pyt
     found = json.loads((tmp_path / "first_gpu.json").read_text())
     assert set(found["steps"].values()) == {"no time left"}
     assert {prediction["held"] for prediction in found["predictions"]} == {None}
+
+
+def test_a_step_that_fails_midway_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"method": "sdpa-flash", "batch": 2, "seq_len": 256}, {"method": "dct-x basis", "batch": 2, "seq_len": 256}]
+
+    def fails(*about: object) -> None:
+        raise RuntimeError("the device is lost")
+
+    def fails_midway(*about: object) -> Iterator[Row]:
+        yield from rows
+        fails()
+
+    for name in ("facts", "ceilings", "padding", "flushing", "projections"):
+        monkeypatch.setattr(first_gpu, name, fails)
+    monkeypatch.setattr(first_gpu, "transforms", lambda *about: iter(()))
+    monkeypatch.setattr(first_gpu, "layers", fails_midway)
+    first_gpu.explore(tmp_path, Namespace(shapes="2x256", calls=2, size=64, seconds=60.0))
+    stored = json.loads((tmp_path / "first_gpu.json").read_text())
+    assert stored["layers"] == rows
+    assert stored["transforms"] == []
+    assert stored["steps"]["layers"] == "RuntimeError: the device is lost"
+
+
+@pytest.mark.parametrize(("measure", "named"), [("transforms", "failed"), ("layers", "error")])
+def test_an_error_that_stays_on_the_device_is_named_in_every_row(
+    measure: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an illegal access, every later call of the process raises, that which empties the cache included."""
+
+    def raises() -> None:
+        raise RuntimeError("an illegal memory access")
+
+    with cuda_on_cpu(monkeypatch, FakeNvml(running={})):
+        monkeypatch.setattr(torch.cuda, "empty_cache", raises)
+        rows = list(getattr(first_gpu, measure)([(2, 256)], 2, lambda: False))
+    assert len(rows) == len(first_gpu.TRANSFORMS if measure == "transforms" else first_gpu.METHODS)
+    assert {row[named] for row in rows} == {"RuntimeError: an illegal memory access"}
 
 
 def test_without_a_gpu_it_says_so_in_a_sentence() -> None:
