@@ -205,18 +205,20 @@ def summary(method: str, rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def with_machine(found: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+def with_machine(
+    found: Mapping[str, Any], measured: Mapping[str, Any], key: Sequence[str] = ("method", "seq_len", "ratio")
+) -> dict[str, Any]:
     """A result file with the rows that one machine measured.
 
-    A row takes the place of an earlier one of the same method, length and ratio from the same machine with the same
-    settings. All other rows stay.
+    A row takes the place of an earlier one of the same key, by default its method, length and ratio, from the same
+    machine with the same settings. All other rows stay.
     """
     same = [one for one in found["machines"] if _settings(one) == _settings(measured)]
     merged = _settings(measured)
     for name in ROWS:
         rows = [row for one in (*same, measured) for row in one.get(name, ())]
         if rows:
-            merged[name] = list({(row["method"], row["seq_len"], row.get("ratio")): row for row in rows}.values())
+            merged[name] = list({tuple(row.get(one) for one in key): row for row in rows}.values())
     return {**found, "machines": [*(one for one in found["machines"] if one not in same), merged]}
 
 

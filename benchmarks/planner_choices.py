@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.dct_speed import with_machine
 from dctbench.machine import environment
 from dctbench.model import kept_coefficients
 from dctbench.transforms import TruncatedDct, default_cost_model, make_dct, plan_dct
@@ -34,6 +35,8 @@ RATIOS = (2, 4, 8, 16)
 LENGTHS = tuple(2**power for power in range(8, 18))
 UNEVEN = (1500, 4093, 6000)
 """Lengths that few blocks divide, or none."""
+KEY = ("seq_len", "ratio", "columns", "batch")
+"""What a row is about: a new one takes the place of that with the same."""
 GOAL = 1.15
 WITHIN = 3.0
 """Plans that the model expects to take more than so many times the least are not timed."""
@@ -148,7 +151,7 @@ def _ratio(value: float) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure, write the rows of this machine into the result file, and print the table."""
+    """Measure, write the rows of this machine into the result file, and print the table. Other rows of it stay."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planner_choices", description=__doc__)
     parser.add_argument("--longest", type=int, default=LENGTHS[-1])
     parser.add_argument("--ratio", type=float, nargs="+", default=list(RATIOS))
@@ -174,9 +177,7 @@ def main(arguments: Sequence[str]) -> None:
                     flush=True,
                 )
     found = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {"machines": []}
-    same = {"machine": machine, "threads": options.threads}
-    others = [one for one in found["machines"] if any(one[name] != same[name] for name in same)]
-    found["machines"] = [*others, {**same, "rows": rows}]
+    found = with_machine(found, {"machine": machine, "threads": options.threads, "rows": rows}, KEY)
     options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print("\n".join(table(found)))
 

@@ -74,3 +74,30 @@ def test_a_machine_is_measured_into_the_result_file(tmp_path: Path) -> None:
     other, own = json.loads(path.read_text(encoding="utf-8"))["machines"]
     assert other["machine"] == another
     assert [(row["seq_len"], row["columns"], row["batch"]) for row in own["rows"]] == list(planner_choices.shapes(256))
+
+
+def test_a_part_of_the_grid_replaces_its_own_rows_and_keeps_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "choices.json"
+
+    def measure(milliseconds: float, *arguments: str) -> dict[tuple[int, ...], float]:
+        """Measure a part, of which every call takes as long. Returns the times that the file then holds."""
+
+        def row(shape: planner_choices.Shape, ratio: float, seconds: float, threads: int) -> dict[str, Any]:
+            about = dict(zip(("seq_len", "columns", "batch"), shape, strict=True))
+            return {**about, "ratio": ratio, "plans_ms": {"basis": milliseconds}}
+
+        monkeypatch.setattr(planner_choices, "measure", row)
+        planner_choices.main([*arguments, "--json", str(path)])
+        [machine] = json.loads(path.read_text(encoding="utf-8"))["machines"]
+        times = {(*(row[name] for name in ("seq_len", "columns", "batch", "ratio")),): row["plans_ms"]["basis"]
+                 for row in machine["rows"]}  # fmt: skip
+        assert len(times) == len(machine["rows"])
+        return times
+
+    grid = [(*shape, ratio) for shape in planner_choices.shapes(512) for ratio in (4, 8)]
+    assert measure(1.0, "--longest", "512", "--ratio", "4", "8") == dict.fromkeys(grid, 1.0)
+    assert measure(2.0, "--longest", "256", "--ratio", "8") == {
+        (*shape, ratio): 2.0 if shape[0] == 256 and ratio == 8 else 1.0 for *shape, ratio in grid
+    }
