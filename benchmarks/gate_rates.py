@@ -3,13 +3,13 @@
     python -m benchmarks.gate_rates                     all kinds in turn, 440 gates, about six hours
     python -m benchmarks.gate_rates --kind same         only those that should pass
 
-A gate is one `dctbench check --base-python` of the suite `ci` at a tolerance of 10%, in a new store. Base is an
-environment with this dctbench. Head is a copy of it in which dct-x at one length of the suite waits for a percentage of
-each call's time (with equal FLOPs), or copies its input once more, or is unchanged (`same`). The table also states the
-change that the gates measured, which is a little more than the percentage. Each gate appends one line to the result
-file when it ends. The printed rates, and the documents, are counted from that file: those of the gates that measured
-as a gate does now, and in one line those of the earlier gates. The exact binomial intervals are those of Clopper and
-Pearson (Biometrika 26, 1934).
+A gate is one `dctbench check --base-python` of the suite `ci` at a tolerance of 10%, in a new store. Another
+`--tolerance` needs a result file of its own. Base is an environment with this dctbench. Head is a copy of it in which
+dct-x at one length of the suite waits for a percentage of each call's time (with equal FLOPs), or copies its input once
+more, or is unchanged (`same`). The table also states the change that the gates measured, which is a little more than
+the percentage. Each gate appends one line to the result file when it ends. The printed rates, and the documents, are
+counted from that file: those of the gates that measured as a gate does now, and in one line those of the earlier gates.
+The exact binomial intervals are those of Clopper and Pearson (Biometrika 26, 1934).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from scipy.stats import beta
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("gate_rates.jsonl")
+TOLERANCE = "10%"
+"""Of the gates that the documents count, and of every line that names none."""
 KINDS = {"same": 200, "10%": 60, "20%": 60, "40%": 60, "copy": 60}
 """How many gates of each kind to run."""
 CURRENT_SINCE = "2026-11-30T07:32:22"
@@ -120,6 +122,7 @@ def gate(head: Path, base: Path, folder: Path, tolerance: str) -> dict[str, Any]
         "at": began.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "load": round(os.getloadavg()[1], 2),
+        "tolerance": tolerance,
         "exit": done.returncode,
         "cases": len({v["case_id"] for v in verdicts}),
         "verdicts": [
@@ -216,13 +219,21 @@ def read(path: Path = RESULTS) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
+def tolerances(path: Path) -> set[str]:
+    """The tolerances for which a result file is. The documents state that of the default file."""
+    stated = {TOLERANCE} if path.resolve() == RESULTS else set()
+    return stated | {str(gate.get("tolerance", TOLERANCE)) for gate in read(path)}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the missing gates, always of the kind that lacks most, then print the rates."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate_rates", description=__doc__)
     parser.add_argument("--kind", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--tolerance", default="10%")
+    parser.add_argument("--tolerance", default=TOLERANCE)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
+    if others := sorted(tolerances(options.results) - {options.tolerance}):
+        parser.error(f"{options.results} is for a tolerance of {', '.join(others)}: name another with --results")
     with tempfile.TemporaryDirectory(prefix="gate-rates-") as name:
         folder = Path(name)
         base = environment(folder / "base", "same")
@@ -238,8 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with options.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": kind, "commit": commit, **found}) + "\n")
             print(kind, found["exit"], f"{found['seconds']:.0f} s", found["verdicts"], flush=True)
-    for row in counted(read(options.results)):
-        print(row)
+    print("\n".join(table(read(options.results))))
 
 
 if __name__ == "__main__":

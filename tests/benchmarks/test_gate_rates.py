@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -55,6 +56,62 @@ def test_the_planted_cases_are_those_of_the_suite() -> None:
     axes = suites.load("ci").axes
     assert {"dct-x"} <= set(axes["impl"])
     assert list(axes["seq"]).count(gate_rates.PLANTED_LENGTH) * len(axes["ratio"]) == gate_rates.PLANTED_CASES
+
+
+@pytest.fixture
+def one_gate_of_each(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One gate of two kinds is enough, and each passes without being run. Returns the tolerances they were given."""
+    given: list[str] = []
+
+    def check(*arguments: str, **about: object) -> subprocess.CompletedProcess[str]:
+        command = list(arguments[0])
+        if "check" not in command:
+            return run(*arguments, **about)  # type: ignore[no-any-return, call-overload]
+        given.append(command[command.index("--tolerance") + 1])
+        return subprocess.CompletedProcess(command, 0, stdout='{"verdicts": []}')
+
+    run = subprocess.run
+    monkeypatch.setattr(gate_rates, "KINDS", {"same": 1, "copy": 1})
+    monkeypatch.setattr(gate_rates, "environment", lambda folder, kind: (folder.mkdir(exist_ok=True), folder)[1])
+    monkeypatch.setattr(subprocess, "run", check)
+    return given
+
+
+def test_the_printed_rates_are_those_of_the_documents(
+    one_gate_of_each: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An earlier gate, which failed, is in a line of its own and not in the rate."""
+    results = tmp_path / "gates.jsonl"
+    earlier = {"kind": "same", "exit": 1, "seconds": 60, "verdicts": [], "at": "2026-11-24"}
+    results.write_text(json.dumps(earlier) + "\n")
+    gate_rates.main(["--results", str(results)])
+    said = capsys.readouterr().out
+    assert "| the same code | 1 | 0 | 0.0% (0.0% to 97.5%) |" in said
+    assert said.endswith("\nEarlier gates that failed: the same code: 1 of 1.\n")
+
+
+def test_each_gate_records_its_tolerance(one_gate_of_each: list[str], tmp_path: Path) -> None:
+    results = tmp_path / "gates.jsonl"
+    gate_rates.main(["--results", str(results), "--tolerance", "5%"])
+    assert [gate["tolerance"] for gate in gate_rates.read(results)] == one_gate_of_each == ["5%", "5%"]
+    gate_rates.main(["--results", str(results), "--tolerance", "5%"])  # the file takes more of them
+
+
+@pytest.mark.parametrize("file", ["default", "without tolerances", "at 10%"])
+def test_a_result_file_holds_gates_of_one_tolerance(
+    file: str, one_gate_of_each: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = {"kind": "same", "exit": 0, "seconds": 60, "verdicts": [], "at": "2026-12-01"}
+    results = gate_rates.RESULTS if file == "default" else tmp_path / "gates.jsonl"
+    if file != "default":
+        results.write_text(json.dumps({**gate, **({"tolerance": "10%"} if file == "at 10%" else {})}) + "\n")
+    before = results.read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        gate_rates.main(["--results", str(results), "--tolerance", "5%"])
+    assert ended.value.code == 2
+    assert "is for a tolerance of 10%: name another with --results" in capsys.readouterr().err
+    assert one_gate_of_each == []
+    assert results.read_bytes() == before
 
 
 @pytest.mark.parametrize("kind", ["40%", "copy"])
