@@ -73,6 +73,10 @@ track_dependencies = false
 """
 
 
+class TestsFailError(SystemExit):
+    """The tests of a room fail without any change. Ends the program with what mutmut says of them."""
+
+
 class Mutants:
     """The mutants of one room, in a folder of their own."""
 
@@ -136,9 +140,9 @@ def _ignoring(copy: object) -> dict[str, Any]:
 
 
 def _check_tests_pass(said: str) -> None:
-    """End the program where mutmut says that the tests fail without any change."""
+    """Raise where mutmut says that the tests fail without any change."""
     if any(words in said for words in _FAILED):
-        raise SystemExit("\n".join(said.splitlines()[-20:]))
+        raise TestsFailError("\n".join(said.splitlines()[-20:]))
 
 
 def read_statuses(text: str) -> dict[str, str]:
@@ -165,17 +169,32 @@ def where(name: str) -> str:
 
 
 def measure(room: str, seconds: float | None, children: int, most: int | None = None) -> dict[str, Any]:
-    """Try the mutants of a room in a random order until all are tried, or so many, or the time is over."""
+    """Try the mutants of a room in a random order until all are tried, or so many, or the time is over.
+
+    On a busy machine a test may fail without any change: then mutmut tries nothing of a batch, and gets it once more.
+    If that fails too, what was tried before counts.
+    """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dctbench-mutation-") as folder:
         mutants = Mutants(room, Path(folder), children)
         names = mutants.make()
         order = random.Random(ORDER_SEED).sample(names, min(len(names), most or len(names)))
-        for start in range(0, len(order), AT_ONCE):
+        start, failed = 0, False
+        while start < len(order):
             left = None if seconds is None else seconds - (time.monotonic() - began)
             if left is not None and left <= 0:
                 break
-            mutants.run(order[start : start + AT_ONCE], left)
+            try:
+                mutants.run(order[start : start + AT_ONCE], left)
+            except TestsFailError as failure:
+                if not failed:
+                    failed = True
+                    continue
+                if start == 0:
+                    raise
+                print(f"{room}: no more is tried, since the tests fail without any change:\n{failure}", file=sys.stderr)
+                break
+            start, failed = start + AT_ONCE, False
             print(f"{room}: {sum(map(_tried, mutants.statuses().values()))} of {len(names)}", flush=True)
         statuses = mutants.statuses()
         survivors = mutants.changes([name for name in names if statuses[name] in UNNOTICED]).values()
@@ -228,6 +247,12 @@ def judged(survivors: Iterable[Mapping[str, str]], reasons: Iterable[Mapping[str
     return found
 
 
+def _judged_anew(rooms: Mapping[str, Any], reasons: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The rooms by name, with the reasons of now beside their survivors."""
+    bare = {room: [{k: v for k, v in one.items() if k != "why"} for one in rooms[room]["survivors"]] for room in rooms}
+    return {room: {**rooms[room], "survivors": judged(bare[room], reasons)} for room in sorted(rooms)}
+
+
 def _unchecked_zip(one: Mapping[str, str]) -> bool:
     was, becomes = (_STRICT.sub("", one[side]) for side in ("was", "becomes"))
     return "strict=True" in one["was"] and was == becomes
@@ -254,7 +279,7 @@ def table(found: Mapping[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Try mutants, write the result file and print the table. Rooms that are not named keep their results."""
+    """Try mutants and print the table. The result file is written after each room; others keep their results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation", description=__doc__)
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"of {', '.join(ROOMS)}; default: all")
     parser.add_argument("--minutes", type=float, help="for each room")
@@ -276,17 +301,15 @@ def main() -> None:
     rooms = stored["rooms"]
     if options.again and (unknown := sorted({*options.rooms} - {*rooms})):
         parser.error(f"{', '.join(unknown)} was not measured yet, so there is nothing to try again")
+    python = environment.collect().facts["python"]
     for room in options.rooms or (rooms if options.again else ROOMS):
         if options.again:
             rooms[room] = measure_again(room, rooms[room], options.children)
         else:
             seconds = options.minutes and 60 * options.minutes
             rooms[room] = measure(room, seconds, options.children, options.most)
-    for row in rooms.values():
-        row["survivors"] = judged(({k: v for k, v in one.items() if k != "why"} for one in row["survivors"]), reasons)
-    python = environment.collect().facts["python"]
-    found = {"mutmut": version, "python": python, "rooms": dict(sorted(rooms.items()))}
-    options.output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        found = {"mutmut": version, "python": python, "rooms": _judged_anew(rooms, reasons)}
+        options.output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print("\n".join(table(found)))
 
 

@@ -113,6 +113,75 @@ def test_a_survivor_is_tried_again_under_its_new_number(monkeypatch: pytest.Monk
     assert again == {**row, "mended": 2, "survivors": again["survivors"]}
 
 
+class Flaky:
+    """Mutants of which no test notices any, one at a time, and whose tests fail by themselves at some of the tries."""
+
+    failing: frozenset[int] = frozenset()
+
+    def __init__(self, room: str, *about: object) -> None:
+        self.tries, self.known = 0, {f"dctbench.{room}.x_f__mutmut_{number}": "not checked" for number in (1, 2, 3)}
+
+    def make(self) -> list[str]:
+        return list(self.known)
+
+    def run(self, names: Sequence[str], seconds: float | None) -> None:
+        self.tries += 1
+        if self.tries in self.failing:
+            raise mutation.TestsFailError("1 failed: test_of_time")
+        self.known |= dict.fromkeys(names, "survived")
+
+    def statuses(self) -> dict[str, str]:
+        return self.known
+
+    def changes(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {name: {"where": name, "was": "", "becomes": ""} for name in names}
+
+
+@pytest.mark.parametrize(
+    ("failing", "tried"),
+    [((), 3), ((1,), 3), ((2,), 3), ((1, 3, 5), 3), ((2, 3), 1), ((1, 4, 5), 2)],
+)
+def test_a_batch_whose_tests_fail_without_a_change_is_tried_once_more_and_what_was_tried_stays(
+    failing: Sequence[int], tried: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mutation, "Mutants", Flaky)
+    monkeypatch.setattr(mutation, "AT_ONCE", 1)
+    monkeypatch.setattr(Flaky, "failing", frozenset(failing))
+    row = mutation.measure("stats", None, 1)
+    assert (row["mutants"], row["tried"], len(row["survivors"])) == (3, tried, tried)
+    expected = "stats: no more is tried, since the tests fail without any change:\n1 failed: test_of_time\n"
+    assert capsys.readouterr().err == ("" if tried == 3 else expected)
+
+
+def test_a_room_of_which_nothing_could_be_tried_has_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "Mutants", Flaky)
+    monkeypatch.setattr(Flaky, "failing", frozenset({1, 2}))
+    with pytest.raises(SystemExit, match="test_of_time"):
+        mutation.measure("stats", None, 1)
+
+
+def test_a_room_that_fails_leaves_the_results_of_those_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are judged already, by the reasons of now."""
+    one = {"where": "a.py, f", "was": "x <= 0", "becomes": "x < 0"}
+    row = {"mutants": 2, "tried": 1, "noticed": 0, "mended": 0, "unclear": 0, "survivors": [one]}
+
+    def measured(room: str, *about: object) -> dict[str, Any]:
+        if room == "compare":
+            raise mutation.TestsFailError("the tests fail")
+        return row
+
+    (results := tmp_path / "mutation.json").write_text(json.dumps({"rooms": {"spec": row}}))
+    (reasons := tmp_path / "judged.json").write_text(json.dumps([{**one, "why": "x is never 0"}]))
+    monkeypatch.setattr(mutation, "JUDGED", reasons)
+    monkeypatch.setattr(mutation, "measure", measured)
+    monkeypatch.setattr(sys, "argv", ["mutation", "stats", "compare", "-o", str(results)])
+    monkeypatch.setattr(metadata, "version", lambda name: "3")
+    with pytest.raises(SystemExit, match="the tests fail"):
+        mutation.main()
+    expected = {**row, "survivors": [{**one, "why": "x is never 0"}]}
+    assert json.loads(results.read_text(encoding="utf-8"))["rooms"] == {"spec": expected, "stats": expected}
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
