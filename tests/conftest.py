@@ -60,8 +60,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
-    forbidden = item.config.getoption("--no-skips") and item.get_closest_marker("gpu") is None
+    _refuse_skip(item, outcome.get_result())  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """A module that skips itself as a whole has no tests of which a report could say so."""
+    outcome = yield
+    _refuse_skip(collector, outcome.get_result())  # type: ignore[attr-defined]
+
+
+def _refuse_skip(node: pytest.Item | pytest.Collector, report: pytest.TestReport | pytest.CollectReport) -> None:
+    forbidden = node.config.getoption("--no-skips") and node.get_closest_marker("gpu") is None
     if report.skipped and forbidden and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"

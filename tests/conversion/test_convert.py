@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dctbench.attention import build
-from dctbench.conversion.convert import Found, check_reproduces, convert, find, needs_input
+from dctbench.conversion.convert import Found, check_reproduces, convert, find
 from dctbench.conversion.loading import load
-from dctbench.conversion.subject import Called, Inputs, Purpose, Subject
+from dctbench.conversion.subject import Called, Inputs, Subject
 from dctbench.errors import UnsupportedError, UsageError
 from tests.support.models import HEADS, WIDTH
 
@@ -221,122 +221,3 @@ def test_a_model_without_attention_is_refused() -> None:
 def test_a_function_that_returns_no_model_is_refused() -> None:
     with pytest.raises(UsageError, match=r"returned a int, not a torch\.nn\.Module"):
         subject("number")
-
-
-transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
-
-
-def tiny(kind: str, **more: object) -> Subject:
-    """A random model of transformers with tokens as inputs."""
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
-             "vocab_size": 50, "max_position_embeddings": 64}  # fmt: skip
-    torch.manual_seed(0)
-    config = transformers.AutoConfig.for_model(kind, **{**shape, **more})
-    model = transformers.AutoModel.from_config(config).eval()
-
-    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
-        source = torch.Generator().manual_seed(number)
-        return (), {"input_ids": torch.randint(0, 50, (batch, seq_len), generator=source)}
-
-    return Subject(kind, model, inputs, None)
-
-
-@pytest.mark.parametrize("method", ["sdpa", "dct-kv", "dct-resample"])
-@pytest.mark.parametrize("structural", [False, True])
-def test_a_model_of_transformers_is_reproduced_on_both_ways(method: str, structural: bool) -> None:
-    """Between the projections by the attention interface, and as whole modules."""
-    model = tiny("bert")
-    inputs = model.inputs(N, BATCH, 0)
-    found = find(model, inputs)
-    assert len(found.replaceable) == 2
-    converted = convert(model, found, method, ratio=1, structural=structural)
-    np.testing.assert_allclose(output(converted.model, inputs), output(model.model, inputs), atol=2e-5)
-
-
-@pytest.mark.parametrize("structural", [False, True])
-def test_masks_of_transformers_are_translated(structural: bool) -> None:
-    model = tiny("bert")
-    ids = model.inputs(N, BATCH, 0)[1]["input_ids"]
-    mask = torch.ones_like(ids)
-    mask[:, -4:] = 0
-    found = find(model, model.inputs(N, BATCH, 0))
-    converted = convert(model, found, "sdpa", structural=structural).model
-    inputs: Inputs = ((), {"input_ids": ids, "attention_mask": mask})
-    np.testing.assert_allclose(output(converted, inputs)[:, :-4], output(model.model, inputs)[:, :-4], atol=2e-5)
-    changed = ids.clone()
-    changed[:, -4:] = 7
-    other = output(converted, ((), {"input_ids": changed, "attention_mask": mask}))
-    np.testing.assert_allclose(other[:, :-4], output(converted, inputs)[:, :-4], atol=1e-6)
-
-
-def test_the_function_that_is_replaced_gets_queries_keys_and_values_of_the_model() -> None:
-    """A layer with the identity as its attention: the values come out, as if every token saw only itself."""
-    model = tiny("bert", num_hidden_layers=1)
-    inputs = model.inputs(N, BATCH, 0)
-    found = find(model, inputs)
-    values: list[Tensor] = []
-    model.model.get_submodule("encoder.layer.0.attention.self.value").register_forward_hook(
-        lambda module, given, out: values.append(out)
-    )
-    attended: list[Tensor] = []
-    converted = convert(model, found, "none").model
-    converted.get_submodule("encoder.layer.0.attention.output.dense").register_forward_hook(
-        lambda module, given, out: attended.append(given[0])
-    )
-    output(model.model, inputs)
-    output(converted, inputs)
-    np.testing.assert_allclose(attended[0], values[0], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("kind", "more", "says"),
-    [
-        ("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}, "causal"),
-        ("llama", {"num_key_value_heads": 2}, "grouped queries|causal|RoPE"),
-        (
-            "modernbert",
-            dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0),
-            "RoPE|local|query to query",
-        ),
-    ],
-)
-def test_models_of_transformers_that_a_replacement_would_break_are_refused(
-    kind: str, more: dict[str, object], says: str
-) -> None:
-    model = tiny(kind, **more)
-    with pytest.raises(UnsupportedError, match=says):
-        find(model, model.inputs(N, BATCH, 0))
-
-
-def test_methods_without_a_q_k_v_form_take_whole_modules() -> None:
-    assert needs_input("dct-x")
-    assert not needs_input("dct-kv")
-    model = tiny("bert")
-    inputs = model.inputs(N, BATCH, 0)
-    converted = convert(model, find(model, inputs), "dct-x", ratio=2)
-    assert not torch.allclose(output(converted.model, inputs), output(model.model, inputs), atol=1e-3)
-    names = [name for name, _ in converted.model.named_parameters()]
-    assert "encoder.layer.0.attention.self.layer.out_proj.weight" in names
-    assert "encoder.layer.0.attention.output.dense.weight" not in names
-
-
-def test_exact_attention_stays_where_a_layer_is_left() -> None:
-    model = tiny("bert")
-    inputs = model.inputs(N, BATCH, 0)
-    converted = convert(model, find(model, inputs), "none", layers="1")
-    hidden: list[Tensor] = []
-    for each in (model.model, converted.model):
-        each.get_submodule("encoder.layer.0").register_forward_hook(
-            lambda module, given, out: hidden.append(out if isinstance(out, Tensor) else out[0])
-        )
-        output(each, inputs)
-    np.testing.assert_allclose(hidden[0], hidden[1], atol=1e-6)
-
-
-def test_a_converted_model_works_after_another_one_was_looked_at() -> None:
-    first, second = tiny("bert"), tiny("bert", num_hidden_layers=1)
-    inputs = first.inputs(N, BATCH, 0)
-    converted = convert(first, find(first, inputs), "none").model
-    before = output(converted, inputs)
-    find(second, inputs)
-    assert torch.equal(output(converted, inputs), before)
