@@ -70,7 +70,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "process": [_kibibytes(s.values.get("memory.process")) for s in summaries],
         "flops": [_flops(s.values.get("flops")) for s in summaries],
         "smooth": [_limited_error(s.values.get("error.smooth")) for s in summaries],
-        "int8": [_error(s.int8_error) for s in summaries],
+        "int8": [_limited_error(s.int8_error) for s in summaries],
         "noise": [_error(s.values.get("error.noise")) for s in summaries],
         "miss_rate": [s.timeliness.miss_rate().high if s.timeliness else None for s in summaries],
         **_latencies(summaries),

@@ -1,6 +1,7 @@
 // The bar at the top of the screen: the choices, and in its summary what is shown.
 /** @type {Record<string, string>} */
 const AXIS_LABELS = { head_dim: "head dim" };
+const TIMES = new Set(["period", "deadline"]);
 const BUDGETS = [
   { name: "latency", label: "max latency", example: "10ms", parse: parseDuration, accepted: "a time such as 10ms or 500us" },
   { name: "memory", label: "max memory", example: "64MiB", parse: parseSize, accepted: "a size such as 64MiB or 2GiB" },
@@ -38,12 +39,22 @@ function compareValues(a, b) {
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
 }
 
+/**
+ * @param {string} axis
+ * @param {string | number | null} value
+ */
+function axisText(axis, value) {
+  if (value === null) {
+    return axis === "threads" ? "default" : "-";
+  }
+  return TIMES.has(axis) ? formatSeconds(Number(value)) : String(value);
+}
+
 function axisFields() {
   const ofRun = data.facets.filter((facet) => facet.run === state.facet.run);
   return data.axes.map(function (axis) {
     const values = Array.from(new Set(ofRun.map((facet) => facet.axes[axis]))).sort(compareValues);
-    const unset = axis === "threads" ? "default" : "-";
-    const options = values.map((value) => pair(String(value), value === null ? unset : String(value)));
+    const options = values.map((value) => pair(String(value), axisText(axis, value)));
     return selectField(axis, AXIS_LABELS[axis] || axis, options, String(state.facet.axes[axis]), (text) => chooseAxis(axis, text));
   });
 }
@@ -120,7 +131,7 @@ function renderBar() {
   const focused = focusedElement();
   const name = form.contains(focused) ? focused?.getAttribute("name") : null;
   const button = findAll("button", form).findIndex((one) => one === focused);
-  form.replaceChildren(...barFields());
+  updateChildren(form, barFields());
   if (name) {
     findAll("[name]", form).find((one) => one.getAttribute("name") === name)?.focus();
   } else if (button >= 0) {
@@ -152,7 +163,7 @@ function renderToggle(name, options) {
     radio.checked = state[name] === given;
     return make("label", {}, radio, text);
   });
-  group.replaceChildren(find("legend", group), ...radios);
+  updateChildren(group, [find("legend", group), ...radios]);
   if (value) {
     find('[value="' + value + '"]', group).focus();
   }

@@ -75,7 +75,7 @@ function decideRows() {
   const leaders = told ? leadingRows(able) : able.slice(0, 1);
   const reference = rows.filter((row) => curveOf(row).method === state.reference);
   const standing = rows.filter((row) => data.rows.unbeaten[row] === "y");
-  const chosen = new Set([...new Set([...leaders, ...reference, ...standing])].slice(0, MAX_DECIDED));
+  const chosen = new Set([...new Set([...reference, ...leaders, ...standing])].slice(0, MAX_DECIDED));
   return {
     rows: rows,
     budgets: budgets,

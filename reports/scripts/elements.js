@@ -28,6 +28,36 @@ function keepNumbersTogether(text) {
   return parts.map((part, index) => (index % 2 ? make("span", { class: "number" }, part) : part));
 }
 
+/**
+ * Give an element these children. Those that look the same stay as they are: with them stays the focus, and a click whose
+ * press has begun when the field that was left makes the page render.
+ * @param {Element} parent
+ * @param {Element[]} children
+ */
+function updateChildren(parent, children) {
+  children.forEach(function (child, index) {
+    const present = parent.children[index];
+    if (!present) {
+      parent.append(child);
+    } else if (appearance(present) !== appearance(child)) {
+      present.replaceWith(child);
+    }
+  });
+  Array.from(parent.children).slice(children.length).forEach((child) => child.remove());
+}
+
+/**
+ * What a reader sees of an element: its markup and the state of its fields.
+ * @param {Element} element
+ */
+function appearance(element) {
+  const fields = Array.from(element.querySelectorAll("input, select"));
+  const states = fields.map((field) =>
+    field instanceof HTMLInputElement ? [field.value, field.checked] : /** @type {HTMLSelectElement} */ (field).value,
+  );
+  return JSON.stringify([element.outerHTML, states]);
+}
+
 /** @param {string} id */
 function byId(id) {
   return find("#" + id);

@@ -211,8 +211,8 @@ function renderLegends() {
     const name = focused instanceof HTMLButtonElement && legend.contains(focused) ? focused.value : null;
     const listed = legend.dataset.legend === "pareto" ? curves.filter((curve) => ranked.has(curve)) : curves;
     const buttons = listed.map(legendButton);
-    legend.replaceChildren(...buttons);
-    buttons.find((button) => button.value === name)?.focus();
+    updateChildren(legend, buttons);
+    findAll("button", legend).find((button) => button.getAttribute("value") === name)?.focus();
   });
 }
 

@@ -7,7 +7,7 @@ function paretoChart() {
   const shownError = (/** @type {Row} */ row) => all ? valueAt("smooth", row) : comparableError("smooth", row);
   const rows = rankedRows(state.facet, state.n).filter((row) => shownError(row) !== null && isShown(curveOf(row)));
   if (!rows.length) {
-    return emptyReason((all ? "" : "that approximates exact attention ") + "has a measured error at " + state.at);
+    return emptyReason((all ? "" : "that approximates exact attention ") + "has a measured error at n = " + state.n);
   }
   if (!all && rows.every((row) => curveOf(row).exact)) {
     return "No method here approximates exact attention. Choose \u201cof every method\u201d to see how far each is from it.";

@@ -27,7 +27,7 @@ function activeBudgets() {
   const known = [
     [names.latency_p99, state.latency, formatSeconds, formatSecondsInFull, (row) => secondsAt("p99_high", row)],
     [names.memory, state.memory, formatSize, formatSizeInFull, measuredMemory],
-    [names.error_smooth, state.error, formatRelativeError, formatInFull, (row) => valueAt("smooth", row)],
+    [names.error_smooth, state.error, formatRelativeError, formatInFull, (row) => valueAt("smooth", row) ?? valueAt("int8", row)],
     [names.miss_rate, state.late, formatAtMost, formatShareInFull, (row) => valueAt("miss_rate", row)],
   ];
   return known.flatMap(([name, limit, format, formatInFull, valueOf]) =>

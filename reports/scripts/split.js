@@ -10,7 +10,7 @@ function splitChart() {
     return shares === null ? [] : [{ name: plotText(curveOf(row).name), shares: shares }];
   });
   if (!profiled.length) {
-    return emptyReason("has a time split at " + state.at);
+    return emptyReason("has a time split at n = " + state.n);
   }
   const traces = data.stages.map((stage, at) => ({
     type: "bar",

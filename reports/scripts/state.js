@@ -96,7 +96,7 @@ function resolveState() {
     latency: choices.latency ? parseDuration(choices.latency) : null,
     memory: choices.memory ? parseSize(choices.memory) : null,
     error: choices.error ? parseShare(choices.error) : null,
-    late: facet.deadline !== null && choices.late ? parseShare(choices.late) : facet.miss_rate,
+    late: (facet.deadline !== null && choices.late ? parseShare(choices.late) : null) ?? facet.miss_rate,
     hidden: new Set(choices.hide ? choices.hide.split(",").map(unescapeName) : []),
     find: choices.find || "",
     sort: choices.sort || "",

@@ -19,7 +19,7 @@ function buildTable() {
   const scroller = make(
     "div",
     { class: "scroll window", id: "window", tabindex: "0", role: "region", "aria-label": "The table of results" },
-    make("table", { class: "every" }, make("thead"), make("tbody")),
+    make("table", { class: "every" }, make("thead", {}, make("tr")), make("tbody")),
   );
   const allFacets = make("label", { title: "every run, device, dtype, batch size and so on" }, every, "all facets");
   scroller.addEventListener("scroll", () => window.requestAnimationFrame(renderRows));
@@ -66,7 +66,7 @@ function renderHead() {
   const columns = visibleColumns();
   const width = columns.reduce((sum, column) => sum + column.rem, 0);
   find("table", scroller).style.width = "max(100%, " + width + "rem)";
-  find("thead", scroller).replaceChildren(make("tr", {}, ...columns.map(headCell)));
+  updateChildren(find("thead tr", scroller), columns.map(headCell));
   if (focused) {
     findAll("[data-sort]", scroller).find((button) => button.dataset.sort === focused)?.focus();
   }
