@@ -46,6 +46,7 @@ def test_a_fall_beyond_what_is_allowed_is_worse_if_the_seeds_prove_it(head: list
     found = verdict(head)
     assert (found.metric, found.kind) == ("accuracy", kind)
     assert found.head == pytest.approx(sum(head) / 5)
+    assert found.effect == pytest.approx(sum(head) / sum(BASE))
     if kind is VerdictKind.INCONCLUSIVE:
         assert found.reason == Reason(ReasonCode.SEEDS_DO_NOT_TELL)
 
@@ -105,6 +106,42 @@ def test_accuracies_below_zero_are_compared_by_their_difference_and_have_no_rati
     found = verdict(moved(by), base=[value - 0.9 for value in BASE])
     assert (found.kind, found.effect) == (kind, None)
     assert verdict_numbers.change(found) == f"{100 * (by + 0.9):+.1f} points"
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "paired", "more"),
+    [
+        (3, 3, True, True),  # fewer than every case gets
+        (5, 5, True, False),
+        (7, 7, True, True),  # one that was undecided goes on to the most
+        (10, 10, True, False),
+        (5, 3, False, True),
+        (3, 3, False, False),  # the stored run has no other seeds
+        (10, 7, False, True),
+    ],
+)
+def test_equal_trainings_get_the_fewest_seeds_or_the_most_and_no_more_than_a_stored_run_has(
+    base: int, head: int, paired: bool, more: bool
+) -> None:
+    assert seeds_are_wanted(BASE * 2, BASE * 2, base, head, paired) is more
+
+
+@pytest.mark.parametrize(("seeds", "more"), [(4, True), (5, True), (9, True), (10, False)])
+def test_what_the_seeds_do_not_decide_gets_the_most(seeds: int, more: bool) -> None:
+    assert seeds_are_wanted(BASE * 2, moved(-0.008, 20) * 2, seeds, seeds, True) is more
+
+
+def seeds_are_wanted(base: Sequence[float], head: Sequence[float], of_base: int, of_head: int, paired: bool) -> bool:
+    """Whether a gate of 5 to 10 pairs trains another seed of a case with so many on either side."""
+    before, now = (
+        {s.case: s for s in learned(trained("dct-x", values[:count], ratio=4))}
+        for values, count in ((base, of_base), (head, of_head))
+    )
+    comparison = Comparison(before, now, {case: case for case in now}, paired=paired)
+    found = judge(comparison, Rules(pairs=5, max_pairs=10))
+    assert judge(comparison, Rules(pairs=5, max_pairs=10, confirm=False)).open == ()
+    assert found.open in ((), tuple(now))
+    return bool(found.open)
 
 
 def test_trainings_of_other_lengths_are_not_compared() -> None:

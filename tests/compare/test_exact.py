@@ -8,8 +8,8 @@ import pytest
 
 from dctbench.analysis import Budgets, Summary, summarise
 from dctbench.compare import Rules
-from dctbench.compare.exact import budget_verdicts, counted, errors, status_verdict
-from dctbench.model import Case, Reason, ReasonCode, ResultDetails, VerdictKind
+from dctbench.compare.exact import budget_verdicts, counted, ending, errors, status_verdict
+from dctbench.model import Case, Reason, ReasonCode, ResultDetails, Status, VerdictKind
 from tests.support.made import result
 
 X = Case("dct-x", 1024, 8)
@@ -149,6 +149,25 @@ def test_a_case_that_ran_in_base_and_never_runs_in_head_fails_newly(base: str, h
     assert verdict.kind is kind
 
 
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        ((("error", "SIGSEGV"), ("skipped", "an earlier round failed")), "error: SIGSEGV"),
+        ((("skipped", "a shorter length failed"), ("oom", "needs 9 GiB")), "oom: needs 9 GiB"),
+        ((("timeout", "after 60 s"), ("error", "SIGSEGV")), "timeout: after 60 s"),
+        ((("skipped", "a shorter length failed"),), "skipped: a shorter length failed"),
+        ((("error", None),), "error"),
+    ],
+)
+def test_a_failure_is_told_by_its_first_round(statuses: tuple[tuple[Status, str | None], ...], told: str) -> None:
+    rounds = [
+        result("dct-x", 1024, None, ratio=8, status=status, message=message, round=number)
+        for number, (status, message) in enumerate(statuses, 1)
+    ]
+    [failed] = summarise(rounds)
+    assert ending(failed) == told
+
+
 @pytest.mark.parametrize("message", ["No module named 'needed'", None])
 def test_a_base_that_could_not_load_the_case_fixed_nothing(message: str | None) -> None:
     failed = result("dct-x", 1024, None, ratio=8, status="error", message=message)
@@ -170,3 +189,17 @@ def test_a_budget_is_held_by_the_value_and_an_unknown_value_is_never_within() ->
         "budget.error.smooth": (VerdictKind.OVER_BUDGET, 0.51, 0.5, None),
         "budget.error.noise": (VerdictKind.INCONCLUSIVE, None, 0.5, Reason(ReasonCode.NOT_MEASURED)),
     }
+
+
+@pytest.mark.parametrize("turns", [None, (200, 200)])
+def test_a_tail_that_was_measured_in_turns_says_so_where_it_is_over_budget(turns: tuple[int, int] | None) -> None:
+    one = result("dct-x", 1024, [2e-3] * 400, ratio=8, values={"error.smooth": ("1", 0.51)})
+    [found] = summarise([replace(one, details=replace(one.details, turns=turns))])
+    reason = None if turns is None else Reason(ReasonCode.TOOK_TURNS)
+    for limit, kind in ((1e-3, VerdictKind.OVER_BUDGET), (3e-3, VerdictKind.PASS)):
+        rules = Rules(budgets=Budgets(latency_p99=limit, error_smooth=0.5))
+        said = {v.metric: (v.kind, v.reason) for v in budget_verdicts(found, rules)}
+        assert said == {
+            "budget.latency.p99": (kind, reason if kind is VerdictKind.OVER_BUDGET else None),
+            "budget.error.smooth": (VerdictKind.OVER_BUDGET, None),
+        }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dctbench.analysis import Budgets, summarise
 from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
-from dctbench.model import Reason, ReasonCode, ResultDetails, Verdict, VerdictKind
+from dctbench.model import CaseWarning, Reason, ReasonCode, ResultDetails, Verdict, VerdictKind, WarningCode
 from tests.support.made import result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
@@ -53,6 +53,16 @@ def reasons(judgement, metric="latency"):
 
 def slow(by):
     return lambda name, number: by if name == "dct-x" else 1.0
+
+
+def test_cases_that_wait_for_the_host_are_named():
+    rounds = side(range(1, 6), noise=0.01)
+    bound = [
+        replace(one, warnings=(CaseWarning(WarningCode.LAUNCH_BOUND, {"share": 0.5}),))
+        if one.case.implementation == "dct-x" else one for one in rounds
+    ]  # fmt: skip
+    assert {case.implementation for case in compare(rounds, bound).launch_bound} == {"dct-x"}
+    assert compare(bound, rounds).launch_bound == ()
 
 
 def test_the_same_code_passes_after_the_first_pairs_and_nothing_stays_open():
