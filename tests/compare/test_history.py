@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from dctbench.cli.commands.history import print_history, sparkline
 from dctbench.compare import Rules
 from dctbench.compare.check_settings import check_settings
-from dctbench.compare.history import change_points, find_case, history
+from dctbench.compare.history import change_points, find_case, find_reference, history
 from dctbench.errors import UsageError
 from dctbench.model import Result, Run, RunSettings
 from dctbench.store import Store, open_store
@@ -147,13 +148,22 @@ def test_what_names_no_case_is_refused_with_what_would(store: Store, text: str) 
     assert "n=4096" in (refused.value.hint or "")
 
 
+def test_a_reference_is_what_some_run_has_at_the_shape_of_the_case(store: Store) -> None:
+    add(store, 42, [*pair(3.0, 1.0), result("full", 64), result("window", 128)])
+    assert [find_reference(store, METHOD, name) for name in ("sdpa", "full")] == ["sdpa", "full"]
+    for unknown in ("window", "dct-x", "flul"):
+        with pytest.raises(UsageError, match=f"^unknown reference of that case '{unknown}'") as refused:
+            find_reference(store, METHOD, unknown)
+        assert "full" in str(refused.value.hint)
+
+
 def test_several_cases_of_one_name_are_told_apart_by_their_ids(store: Store) -> None:
     other = result("dct-x", 64, ratio=8, dtype="bfloat16")
     add(store, 40, [*pair(3.0, 1.0), other])
     with pytest.raises(UsageError, match="has 2 cases 'dct-x r=8 n=64'") as refused:
         find_case(store, "dct-x r=8 n=64")
-    assert METHOD.id in (refused.value.hint or "")
-    assert other.case.id in (refused.value.hint or "")
+    hint = refused.value.hint or ""
+    assert any(f"{one}, {another}" in hint for one, another in permutations((METHOD.id, other.case.id)))
     assert find_case(store, other.case.id) == other.case
 
 

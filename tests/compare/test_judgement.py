@@ -55,6 +55,15 @@ def slow(by):
     return lambda name, number: by if name == "dct-x" else 1.0
 
 
+def test_a_case_that_cannot_be_judged_leaves_those_after_it():
+    base = [
+        replace(one, status="error", measurements=()) if (one.case.implementation, one.round) == ("dct-x", 1) else one
+        for one in side(range(1, 6), noise=0.01)
+    ]
+    judgement = compare(base, side(range(1, 6), noise=0.01, seed=1), judged=("dct-x", "none"))
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE, "none": VerdictKind.PASS}
+
+
 def test_cases_that_wait_for_the_host_are_named():
     rounds = side(range(1, 6), noise=0.01)
     bound = [

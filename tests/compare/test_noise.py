@@ -35,6 +35,12 @@ def measured(base: list[Summary], head: list[Summary]) -> Noise:
     return found
 
 
+def test_a_case_of_too_few_pairs_is_left_out_and_no_other() -> None:
+    head = {"none": [1.0, 1.1], "sdpa": [1.0, 1.1, 0.9, 1.0, 1.05, 0.95]}
+    found = measured(side(none=[1.0] * 2, sdpa=[1.0] * 6), side(**head))
+    assert [one.case.implementation for one in found.cases] == ["sdpa"]
+
+
 def test_what_both_processes_of_a_pair_share_is_no_noise_and_the_median_of_pairs_is_what_a_gate_judges() -> None:
     rng = np.random.default_rng(0)
     drift = np.exp(rng.normal(0, 0.3, 12))
