@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -95,7 +96,7 @@ def test_a_dry_run_shows_the_part_of_a_shard(cli: Cli) -> None:
 
 # The job files of docs/many-machines.md
 
-SHORT = "--seq 16..256:+16 --impl sdpa,dct-x --ratio 4 --heads 2 --head-dim 8 --rounds 1"
+SHORT = "--seq 16..256:+16 --impl sdpa,dct-x --ratio 4 --batch 1 --heads 2 --head-dim 8 --rounds 1"
 """Sixteen shapes, each of which takes milliseconds."""
 
 
@@ -151,6 +152,17 @@ def test_the_kubernetes_job_of_the_documents_measures_its_shard(tmp_path: Path, 
     place = tmp_path / "pod.sqlite"
     script(text, tmp_path, {**job, "JOB_COMPLETION_INDEX": str(last), "DCTBENCH_STORE": str(place)})
     assert shapes_of(place)[0] == f"{last + 1}/16"
+
+
+def test_the_sweeps_of_the_documents_have_a_shape_for_each_shard(cli: Cli) -> None:
+    texts = [b.text for b in blocks("bash") + blocks("yaml") if b.document == "docs/many-machines.md"]
+    joined = (text.replace("\\\n", " ") for text in texts)
+    found = [match for text in joined for match in re.finditer(r"dctbench run (.*?)--label.*?--shard", text, re.DOTALL)]
+    counts = [16, 16, 4]
+    assert len(found) == len(counts)
+    for match, count in zip(found, counts, strict=True):
+        done = cli("run", *match[1].split(), "--label", "nightly", "--shard", f"{count}/{count}", "--dry-run")
+        assert done.code == 0, done.err
 
 
 def test_the_matrix_of_the_documents_numbers_all_its_shards() -> None:
