@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -264,3 +265,12 @@ def test_trainings_of_other_lengths_are_not_compared() -> None:
 def test_a_task_without_a_valid_name_is_passed_over() -> None:
     known = [trained("sdpa", FULL), trained("none", NONE), trained("sdpa", FULL, task="my task")]
     assert [str(one.task) for one in task_results(learned(*known))] == ["mnist1d"]
+
+
+def test_a_training_counts_under_its_seed_and_only_if_it_finished() -> None:
+    first, crashed, third = trained("dct-x", [0.7, None, 0.9], ratio=4)
+    again = replace(third, round=5)  # of a base that is compared with several cases: a later round, the same seed
+    [summary] = learned([first, crashed, again])
+    assert summary.seeds("accuracy") == {1: 0.7, 3: 0.9}
+    assert summary.seeds("train.seconds") == {1: 7.0, 3: 7.0}
+    assert summary.seeds("accuracy.h4") == {}
