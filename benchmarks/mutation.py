@@ -272,8 +272,8 @@ def table(found: Mapping[str, Any]) -> list[str]:
         harmless = sum("why" in one for one in row["survivors"])
         share = f"{row['noticed']} ({row['noticed'] / row['tried']:.0%})" if row["tried"] else "-"
         lines.append(
-            f"| `{room}/` | {row['mutants']} | {row['tried']} | {share} | {row.get('mended', 0)} "
-            f"| {len(row['survivors'])} | {harmless} | {row.get('unclear', '?')} |"
+            f"| `{room}/` | {row['mutants']} | {row['tried']} | {share} | {row['mended']} "
+            f"| {len(row['survivors'])} | {harmless} | {row['unclear']} |"
         )
     return [*lines, "", f"By mutmut {found['mutmut']}, Python {found['python']}. The goal is {GOAL:.0%}."]
 

@@ -56,7 +56,7 @@ def test_a_full_disk_is_no_failure_of_a_case(tmp_path: Path, monkeypatch: pytest
 
     (tmp_path / "shared.onnx").write_bytes(b"the model")
     monkeypatch.setattr(bundled, "model_file", lambda *words: tmp_path / "shared.onnx")
-    monkeypatch.setattr(bundled.np, "save", full)
+    monkeypatch.setattr("numpy.save", full)
     case = Case("sdpa", 32, heads=2, head_dim=8, engine="onnxruntime")
     with pytest.raises(OSError, match="No space left"):
         serve.bundle(BundleRequest([case], str(tmp_path)))
