@@ -220,7 +220,7 @@ def read(path: Path = RESULTS) -> list[dict[str, Any]]:
 
 
 def tolerances(path: Path) -> set[str]:
-    """The tolerances for which a result file is. The documents state that of the default file."""
+    """The tolerances of the gates in a result file. The documents state that of the default file."""
     stated = {TOLERANCE} if path.resolve() == RESULTS else set()
     return stated | {str(gate.get("tolerance", TOLERANCE)) for gate in read(path)}
 

@@ -301,6 +301,8 @@ def main() -> None:
     rooms = stored["rooms"]
     if options.again and (unknown := sorted({*options.rooms} - {*rooms})):
         parser.error(f"{', '.join(unknown)} was not measured yet, so there is nothing to try again")
+    if options.again and not rooms:
+        parser.error("nothing was measured yet, so there is nothing to try again")
     python = environment.collect().facts["python"]
     for room in options.rooms or (rooms if options.again else ROOMS):
         if options.again:

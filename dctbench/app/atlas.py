@@ -83,7 +83,7 @@ def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
     runs: dict[str, list[RecordedRun]] = {}
     names = _names({fingerprint: next(iter(here.values()))[0] for fingerprint, here in latest.items()})
     for fingerprint, here in latest.items():
-        parts = {part.run.id: part for part, _ in here.values()}
+        parts = {id(part): part for part, _ in here.values()}  # shards of one sweep have one id
         name = names[fingerprint]
         machines[name] = {case: speedup for case, (_, speedup) in here.items()}
         runs[name] = [part.only(case for case, (p, _) in here.items() if p is part) for part in parts.values()]

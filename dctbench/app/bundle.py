@@ -43,7 +43,7 @@ class Bundle:
 
     folder: Path
     cases: tuple[Case, ...]
-    left_out: tuple[tuple[Case, str], ...]
+    left_out: tuple[tuple[Case, BundledCase], ...]
 
     @property
     def labels(self) -> Labels:
@@ -79,9 +79,9 @@ def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bu
             raise errors.CannotJudgeError(f"the export failed: {reply.message}", hint=reply.hint)
         found = list(zip(planned.cases, reply.cases, strict=True))
         good = tuple(case for case, one in found if one.message is None)
-        bad = tuple((case, one.message) for case, one in found if one.message is not None)
+        bad = tuple((case, one) for case, one in found if one.message is not None)
         if not good:
-            raise errors.CannotJudgeError(f"nothing could be exported: {bad[0][1]}")
+            raise errors.CannotJudgeError(f"nothing could be exported: {bad[0][1].message}")
         made = Bundle(folder, good, bad)
         with _in_words(folder):
             _write(partial, suite, request, found, made.labels)

@@ -93,14 +93,15 @@ class Session:
 def how_to_resume(run: Run, store: str, flags: Sequence[str] = ()) -> str:
     """Return the hint that names the command with which a run goes on.
 
-    A shard goes on with its own command: `--resume` would also measure the other shards of the store.
+    A shard goes on with its own command: `--resume` would also measure the other shards of the store. The failures of a
+    complete one are measured again by `--resume` only.
 
     Args:
         run: of that store.
         store: its path, or its URL without the password.
         flags: further flags, quoted for a shell.
     """
-    if run.settings.shard is not None:
+    if run.settings.shard is not None and "--retry-failed" not in flags:
         return f"continue the shard with: {command_of_shard(run)}"
     command = " ".join(["dctbench run --resume", run.short_id, *flags, *map(shlex.quote, store_flags(store))])
     return f"resume it with: {command}"

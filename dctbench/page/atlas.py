@@ -54,7 +54,7 @@ def atlas_html(
             for sheet in sheets
         ],
         runs=[
-            (name, found.run, next(iter(found.environments.values()), None), words.lengths(found.plan))
+            (name, found.run, found.environments.get(found.results[0].fingerprint), words.lengths(found.plan))
             for name, several in runs.items()
             for found in several
         ],

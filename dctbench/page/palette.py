@@ -1,7 +1,7 @@
 """The look of each method, the same in every figure: hue, dash and marker by method, lightness by curve of the method.
 
-A colour is two, for a white and for a dark ground, so that each has a contrast of at least 3:1 with its own (WCAG 2.1,
-criterion 1.4.11). Dash and marker distinguish methods in black and white.
+Each curve has two colours, one for a white and one for a dark ground. Each has a contrast of at least 3:1 with its own
+ground (WCAG 2.1, criterion 1.4.11). Dash and marker distinguish methods in black and white.
 """
 
 from __future__ import annotations

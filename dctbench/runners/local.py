@@ -414,7 +414,7 @@ class LocalRunner:
                 limit = format_duration(self.settings.free_within)
                 raise UnavailableError(f"{device} was not free within {limit}: {lock.holder} is measuring on it")
             if not announced:
-                self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it; press Ctrl-C to stop waiting")
+                self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it; press Ctrl-C to stop this run")
                 announced = True
             self._closing.wait(_LOCK_SECONDS)
 

@@ -86,7 +86,8 @@ class RayRunner:
     Args:
         local: how each node runs its cases.
         settings: which cluster.
-        on_notice: called, in the thread that uses the runner, with a message about a node that is not used.
+        on_notice: called, in the thread that uses the runner, with a message about a node that is not used, or
+            is waited for.
 
     Raises:
         UnavailableError: without Ray, without such a cluster, and when no node of it can be used before the deadline.
@@ -164,7 +165,7 @@ class RayRunner:
         """Whether the node of a place that was lost is asked again, for which it has until the deadline."""
         if not self._renewals:
             return False
-        wait(self._renewals, timeout=_LOOK_SECONDS)
+        wait(list(self._renewals), timeout=_LOOK_SECONDS)
         return True
 
     def submit(
@@ -176,7 +177,7 @@ class RayRunner:
         return self._threads.submit(self._measure, place, case, spec)
 
     def wait(self, futures: Iterable[Future[Result]], timeout: float | None = None) -> set[Future[Result]]:
-        """Wait for the first of the futures; see `Runner`. The nodes have nothing to say meanwhile."""
+        """Wait for the first of the futures; see `Runner`. `places` delivers the notices."""
         return wait(futures, timeout, FIRST_COMPLETED).done
 
     def ready(self, device: str, round: int) -> Future[None]:
@@ -285,7 +286,7 @@ class RayRunner:
             f"no node of the Ray cluster at {self._settings.address} {what} within "
             f"{format_duration(self._settings.deadline)}{refused}",
             hint="see `ray status`; start nodes or free them, or wait longer with --runner-timeout; what is measured "
-            "is stored: dctbench run --resume",
+            "is stored: go on with dctbench run --resume and the same --runner and --address",
         )
 
     def _renew(self, wanted: Sequence[Reservation]) -> None:
@@ -294,7 +295,7 @@ class RayRunner:
         self._renewals |= {self._threads.submit(self._start, one): one for one in wanted}
 
     def _take_renewals(self) -> None:
-        done = [one for one in self._renewals if one.done()]
+        done = [one for one in list(self._renewals) if one.done()]
         self._notices.wait([], 0.0)  # what a node waited for is said before what became of it
         for renewal in done:
             reservation = self._renewals.pop(renewal)

@@ -76,7 +76,9 @@ def as_shard(run: Run, whole: Plan, shard: Shards) -> Run:
         whole: the plan of the whole sweep.
         shard: the one that is measured here.
     """
-    return replace(run, id=_sweep_id(run, whole.cases, shard.of), settings=replace(run.settings, shard=str(shard)))
+    return replace(
+        run, id=_sweep_id(run, _ids(whole.cases), shard.of), settings=replace(run.settings, shard=str(shard))
+    )
 
 
 def is_sharded(run: Run, cases: Collection[Case]) -> bool:
@@ -90,11 +92,17 @@ def is_sharded(run: Run, cases: Collection[Case]) -> bool:
     """
     if run.settings.shard is not None:
         return True
-    return any(run.id == _sweep_id(run, cases, of) for of in range(2, len(units(cases)) + 1))
+    if run.label is None:  # which all shards need
+        return False
+    ids = _ids(cases)
+    return any(run.id == _sweep_id(run, ids, of) for of in range(2, len(units(cases)) + 1))
 
 
-def _sweep_id(run: Run, cases: Iterable[Case], of: int) -> str:
+def _ids(cases: Iterable[Case]) -> list[str]:
+    return sorted(case.id for case in cases)
+
+
+def _sweep_id(run: Run, ids: Sequence[str], of: int) -> str:
     """Return the id that all shards of a sweep share."""
     settings = replace(run.settings, shard=None).to_json()
-    ids = sorted(case.id for case in cases)
     return digest(canonical_json([run.label, run.suite, settings, run.dctbench_version, of, ids]))

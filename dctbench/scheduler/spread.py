@@ -102,7 +102,7 @@ class Spread(InOrder):
         return UnavailableError(
             f"{pluralize(sum(map(len, self._waiting)), 'result')} missing: what they are compared with was measured on "
             f"a machine of a kind of which no node is left ({', '.join(kind[:6] for kind in kinds)})",
-            hint="bring such a node back, and go on: dctbench run --resume",
+            hint="bring such a node back, and go on with dctbench run --resume and the same --runner and --address",
         )
 
     def _advance(self, lane: _Lane) -> None:

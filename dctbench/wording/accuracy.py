@@ -135,7 +135,7 @@ def trained_with(score: Score) -> list[str]:
 
 
 def training_notes(summaries: Iterable[Summary]) -> list[str]:
-    """Return once for each method and its options what its layer had where it was trained, and is not measured with."""
+    """Return what a layer was trained with but not measured with, once for each method and its options."""
     notes = [
         f"{summary.case.implementation}: {words}" for summary in summaries for words in trained_with(Score(summary, ()))
     ]

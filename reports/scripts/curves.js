@@ -99,12 +99,9 @@ function chosenLengthLine() {
  * @param {string} what such as "was timed"
  */
 function emptyReason(what) {
-  const filters = chosenCompression();
-  if (state.hidden.size) {
-    filters.push("without " + Array.from(state.hidden).join(", "));
-  }
-  const where = [state.facet.label, ...filters].filter(Boolean).join(", ");
-  return "Nothing " + what + (where ? " with " + where : "") + ".";
+  const where = [state.facet.label, ...chosenCompression()].filter(Boolean).join(", ");
+  const hidden = Array.from(state.hidden).join(", ");
+  return "Nothing " + what + (where ? " with " + where : "") + (hidden ? ", without " + hidden : "") + ".";
 }
 
 /**

@@ -29,8 +29,8 @@ function keepNumbersTogether(text) {
 }
 
 /**
- * Give an element these children. Those that look the same stay as they are: with them stays the focus, and a click whose
- * press has begun when the field that was left makes the page render.
+ * Give an element these children. Those that look the same are kept. So they keep the focus, and a click that has begun on
+ * one of them still arrives when leaving a field renders the page.
  * @param {Element} parent
  * @param {Element[]} children
  */

@@ -222,6 +222,7 @@ function legendButton(curve) {
   const pressed = String(!state.hidden.has(curve.name));
   const toggle = () => toggleCurve(curve.name);
   const sample = make("span", { class: look.dash === "solid" ? "sample" : "sample broken" });
+  sample.style.borderTopColor = onGround(look.color); // for a browser that ignores light-dark() in the next line
   sample.style.borderTopColor = look.color;
   sample.style.borderTopWidth = look.width + "px";
   const attributes = { type: "button", value: curve.name, "aria-pressed": pressed, onclick: toggle };

@@ -10,6 +10,9 @@ function paretoChart() {
     return emptyReason((all ? "" : "that approximates exact attention ") + "has a measured error at n = " + state.n);
   }
   if (!all && rows.every((row) => curveOf(row).exact)) {
+    if (curvesOf(state.facet).some(([curve]) => approximates(curve) && !curve.exact)) {
+      return emptyReason("that approximates exact attention has a measured error at n = " + state.n);
+    }
     return "No method here approximates exact attention. Choose \u201cof every method\u201d to see how far each is from it.";
   }
   const error = (/** @type {Row} */ row) => Math.max(numberAt("smooth", row), MIN_ERROR);

@@ -66,6 +66,17 @@ def test_a_later_run_of_one_method_at_one_length_replaces_that_point_alone(tmp_p
     assert "n = 512, 1024, 2048 of run aaaaaaaa" in page
 
 
+def test_shards_of_one_sweep_in_files_of_their_own_are_all_named(tmp_path: Path) -> None:
+    sources = []
+    for number, length in ((1, 512), (2, 1024)):
+        sources.append(str(tmp_path / f"{number}.sqlite"))
+        with open_store(sources[-1], create=True) as store:
+            import_run(store, RUN, [ENVIRONMENT], [one for one in sweep(1) if one.case.seq_len == length])
+    made = make_atlas(AtlasRequest(sources=sources))
+    [runs] = made.runs.values()
+    assert [{case.seq_len for case in one.plan} for one in runs] == [{512}, {1024}]
+
+
 def test_two_machines_of_one_name_have_a_row_each(tmp_path: Path) -> None:
     source = str(tmp_path / "results.sqlite")
     fingerprints = ("abcdef0000000001", "abcdef0000000002", "9" * 16)

@@ -96,6 +96,16 @@ def test_failures_of_shards_that_have_ended_can_be_tried_again(store: str) -> No
         resume(ResumeRequest(store=store, retry_failed=True, save_baseline="main"))
 
 
+def test_an_interrupted_retry_of_a_shard_is_gone_on_with_as_a_retry(store: str) -> None:
+    begin(store, 1, 2)
+    finish(store)
+    with pytest.raises(InterruptedRunError) as ended:
+        resume(ResumeRequest(store=store, retry_failed=True))
+    hint = ended.value.hint or ""
+    assert "dctbench run --resume" in hint
+    assert "--retry-failed" in hint
+
+
 def test_a_part_of_a_run_becomes_no_baseline_by_resuming_it(store: str) -> None:
     begin(store, 1, 2)
     finish(store)

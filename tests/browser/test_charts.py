@@ -186,6 +186,18 @@ def test_exact_methods_alone_are_no_chart_of_errors(browser: webdriver.Chrome, t
     assert set(named(browser.execute_script(CODE, "pareto"))) == {"Pareto front", "sdpa", "full", "dct-x r=8"}
 
 
+def test_a_hidden_approximation_is_not_said_to_be_missing(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    found = [
+        result("sdpa", 512, 2e-3, values=values(4 * MIB, 1e-7)),
+        result("window", 512, 1e-3, values=values(2 * MIB, 0.5)),
+    ]
+    screen(browser, 1280)
+    browser.get(written(html([recorded(found)]), tmp_path) + "#hide=window")
+    settled(browser, "pareto")
+    [note] = [text for text in texts(browser, "[data-note=pareto]") if text]
+    assert note == "Nothing that approximates exact attention has a measured error at n = 512, without window."
+
+
 def test_the_split_stacks_to_the_whole_call_and_leaves_out_what_was_not_profiled(chart: Chart) -> None:
     traces = named(chart("split"))
     assert {name: trace["x"] for name, trace in traces.items()} == {

@@ -126,7 +126,7 @@ def test_a_case_that_could_not_be_exported_keeps_its_status(board: Path, monkeyp
     assert target.main() == 0
     _, _, results = json_document.parse((board / "results.json").read_bytes())
     assert {one.case.id: (one.status, one.message, one.round) for one in results} == {
-        first["case_id"]: ("ok", None, 1), second["case_id"]: ("oom", "out of memory", 1),
+        first["case_id"]: ("ok", None, 1), second["case_id"]: ("oom", "it could not be exported: out of memory", 1),
     }  # fmt: skip
 
 

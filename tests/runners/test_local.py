@@ -221,7 +221,7 @@ def test_a_case_waits_while_another_run_measures_on_its_device_and_this_thread_i
 
     with LocalRunner(settings, on_wait=unlock) as waiting:
         assert measured(waiting, "none").status == "ok"
-    assert messages == ["waiting for cpu: process 4711 is measuring on it; press Ctrl-C to stop waiting"]
+    assert messages == ["waiting for cpu: process 4711 is measuring on it; press Ctrl-C to stop this run"]
     assert threads == [threading.current_thread()]
     lock.close()
 
@@ -243,7 +243,7 @@ def test_trainings_wait_while_another_run_times_a_case_and_one_of_them_says_so(
             for future in futures:
                 assert waiting.wait([future], timeout=300) == {future}
                 assert future.result().status == "unsupported"
-    assert messages == ["waiting for cpu: another process is measuring on it; press Ctrl-C to stop waiting"]
+    assert messages == ["waiting for cpu: another process is measuring on it; press Ctrl-C to stop this run"]
 
 
 def test_a_timed_case_waits_for_the_trainings_of_another_run_and_trainings_do_not(
@@ -295,7 +295,7 @@ def test_a_case_with_ranks_has_the_gpus_of_all_of_them_in_one_order_for_all_runs
         with LocalRunner(LocalSettings(sampling=QUICK), on_wait=unlock) as waiting:
             case = Case("sdpa", 16, heads=2, head_dim=8, device="cuda:0", ranks=2)
             assert landed(waiting, waiting.submit(case, MeasureSpec(1))).status == "skipped"
-    assert messages == ["waiting for cuda:0: another process is measuring on it; press Ctrl-C to stop waiting"]
+    assert messages == ["waiting for cuda:0: another process is measuring on it; press Ctrl-C to stop this run"]
     assert free == [False]
 
 

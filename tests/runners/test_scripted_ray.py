@@ -126,12 +126,12 @@ def test_a_node_that_another_run_holds_until_the_deadline_is_named_with_that_run
     answers: list[dict[str, Answer]] = [
         {"about": lambda: about(busy=BUSY), "wait_for_devices": wait_for_devices},
     ]
-    with pytest.raises(UnavailableError, match=r"could be used within 1s$"):
-        opened(monkeypatch, answers, notices.append, deadline=1.0)
+    with pytest.raises(UnavailableError, match=r"could be used within 5s$"):
+        opened(monkeypatch, answers, notices.append, deadline=5.0)
     over.set()
     assert notices == [
         f"waiting for node 10.0.0.1 (000000): {BUSY}",
-        f"warning: node 10.0.0.1 (000000) is not used: it was not free within 1s: {BUSY}",
+        f"warning: node 10.0.0.1 (000000) is not used: it was not free within 5s: {BUSY}",
     ]
 
 
@@ -173,11 +173,11 @@ def test_a_node_of_another_version_is_started_once_though_all_others_are_lost(mo
         {"about": once, "measure": raising(RayError("its node died"))},
         {"about": lambda: about(version="0.0.9")},
     ]
-    runner, ray = opened(monkeypatch, answers, notices.append, deadline=1.0)
+    runner, ray = opened(monkeypatch, answers, notices.append, deadline=5.0)
     with runner:
         assert isinstance(runner.submit(CASE, MeasureSpec(1), place=runner.places()[0]).exception(), LostError)
         with pytest.raises(
-            UnavailableError, match=r"was left within 1s; a node that is named above as not used is not asked again$"
+            UnavailableError, match=r"was left within 5s; a node that is named above as not used is not asked again$"
         ):
             runner.places()
     starts = Counter(node.name for node in ray.started)

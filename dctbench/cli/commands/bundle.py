@@ -14,6 +14,7 @@ from dctbench.cli.options.axes import HOW, WHAT, axis_options, axis_values, chos
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, progress_option, version_option
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed
+from dctbench.model import FAILED
 from dctbench.spec.suites import MAX_ROUNDS, MAX_SAMPLES_ASKED
 from dctbench.text.format import pluralize
 
@@ -52,9 +53,9 @@ def command(**flags: Any) -> int:
     with Display(flags["progress"]) as display:
         made = bundle(request, Path(flags["output"]), display)
     labels = made.labels
-    for case, message in made.left_out:
-        click.echo(f"warning: {labels.curve(case)} at n = {case.seq_len} is left out: {message}", err=True)
+    for case, one in made.left_out:
+        click.echo(f"warning: {labels.curve(case)} at n = {case.seq_len} is left out: {one.message}", err=True)
     click.echo(f"{made.folder} holds {pluralize(len(made.cases), 'case')}")
     click.echo("  on the target: pip install numpy onnxruntime; python run.py", err=True)
     click.echo("  then here: dctbench import results.json", err=True)
-    return errors.EXIT_OK
+    return errors.EXIT_CASES_FAILED if any(one.status in FAILED for _, one in made.left_out) else errors.EXIT_OK

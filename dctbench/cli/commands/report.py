@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import click
@@ -88,16 +90,16 @@ def command(
             refuse_damage(masked(store), damage)
             raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=how_to_measure(one, store))
     base = _checked_against(store, found[0], damage) if baseline is None else resolve(store, baseline, damage)
-    told = [disclosure(one, anonymous=anonymous, host_label=host_label) for one in found]
+    shown = [*found, *([] if base is None else [base])]
+    may = reduce(or_, [disclosure(one, anonymous=anonymous, host_label=host_label) for one in shown])
     compared = None
     if base is not None:
-        others = disclosure(base, anonymous=anonymous, host_label=host_label)
         try:
-            compared = outcome.forwarded(compare_stored(base, found[0]), told[0] | others)
+            compared = outcome.forwarded(compare_stored(base, found[0]), may)
         except NoResultsError as error:
             raise errors.CannotJudgeError(error.message, hint=how_to_measure(error.recorded, store)) from None
     page = html(
-        [forwarded(one, may) for one, may in zip(found, told, strict=True)],
+        [forwarded(one, may) for one in found],
         heading=sanitize_text(typed(title)) if title else title,
         reference=_reference(found, reference),
         compress=compress,

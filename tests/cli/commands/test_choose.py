@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import shlex
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -228,8 +230,22 @@ def test_a_run_of_the_suite_noise_answers_nothing_though_the_store_has_no_other(
     for length in ("1024", "4096"):
         done = cli("choose", "--seq", length)
         assert (done.code, done.out) == (3, "")
-        assert "holds no results but of the suite noise" in done.err
+        assert "holds only results of the suite noise" in done.err
         assert f"measure it: dctbench choose --seq {length} --measure" in done.err
+
+
+def test_a_store_without_runs_or_with_damaged_ones_alone_is_named_as_such(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / ".dctbench" / "results.sqlite"
+    with open_store(str(path), create=True):
+        pass
+    empty = cli("choose", "--seq", "1024")
+    assert (empty.code, "holds no runs" in empty.err) == (2, True), empty.err
+    stored(tmp_path, 1, [result("sdpa", 1024)])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE runs SET suite = 'another'")
+        connection.commit()
+    damaged = cli("choose", "--seq", "1024")
+    assert (damaged.code, "damaged" in damaged.err) == (5, True), damaged.err
 
 
 def test_a_run_by_itself_answers_before_one_that_took_turns_with_a_base(cli: Cli, tmp_path: Path) -> None:

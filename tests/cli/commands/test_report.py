@@ -52,6 +52,27 @@ def test_what_changed_since_a_baseline_has_a_section_of_its_own(cli: Cli, tmp_pa
     assert cli("report", "--baseline", "never").code == 2
 
 
+def test_one_model_has_one_name_in_all_of_a_page(cli: Cli, tmp_path: Path) -> None:
+    with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
+        for number in (1, 2):
+            run = replace(RUN, id=f"{number:016x}", label=f"exp{number}")
+            cases = [
+                replace(one.case, scope="model", model=f"hf:/data/exp{number}/final")
+                for one in (result(), result("dct-x", ratio=8))
+            ]
+            store.add_run(run, cases, rounds=1)
+            store.add_environment(run.id, ENVIRONMENT)
+            store.add_results(run.id, [replace(result(), case=case) for case in cases])
+    assert cli("report", "exp2", "--baseline", "exp1", "--anonymous").code == 0
+    page = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert "hf:final (2)" in page
+    assert not re.search(r"hf:final(?! \()", page)
+    assert cli("report", "exp1", "exp2", "--anonymous", "--force").code == 0
+    page = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert "hf:final (1)" in page
+    assert "hf:final (2)" in page
+
+
 def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> None:
     stored(tmp_path)
     cases = cli("list", "cases", "--format", "json").json()

@@ -86,7 +86,7 @@ def test_why_it_waits_is_said_above_the_live_line(
     assert shown.code == 0, shown.text
     [line] = [line for line in shown.lines if "waiting for cpu" in line]
     assert re.fullmatch(
-        rf"waiting for cpu: process {os.getpid()} \(\S+, \S+\) is measuring on it; press Ctrl-C to stop waiting", line
+        rf"waiting for cpu: process {os.getpid()} \(\S+, \S+\) is measuring on it; press Ctrl-C to stop this run", line
     )
     assert not any("ETA" in line or "(at most 2)" in line for line in shown.lines), shown.text
 
