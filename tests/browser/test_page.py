@@ -22,6 +22,7 @@ from tests.browser.conftest import EVIL, recorded, results, written
 from tests.support.browser import screen, settled, texts
 from tests.support.made import result
 
+ALL = "#differences=all"  # of a page without an approximation, errors are drawn only on request
 FIGURES = ("latency", "speedup", "memory", "pareto", "split", "roofline", "strips-512", "order-512")
 
 
@@ -43,7 +44,7 @@ def test_everything_is_drawn_within_the_screen_for_everyone(
     browser: webdriver.Chrome, page: str, width: int, scheme: str
 ) -> None:
     screen(browser, width, scheme)
-    browser.get(page)
+    browser.get(page + ALL)
     for figure in FIGURES:
         settled(browser, figure)
         [drawing] = browser.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]")
@@ -64,7 +65,7 @@ def test_budgets_and_choices_keep_the_page_accessible(browser: webdriver.Chrome,
 
 def test_plotly_accepts_every_figure(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280)
-    browser.get(page)
+    browser.get(page + ALL)
     for figure in FIGURES:
         settled(browser, figure)
         code = (
@@ -141,7 +142,7 @@ def printed(browser: webdriver.Chrome) -> list[str]:
 
 def test_every_printed_page_has_content_and_every_chart_is_printed(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280, "dark")
-    browser.get(page)
+    browser.get(page + ALL)
     settled(browser, "latency")
     pages = printed(browser)
     assert [number for number, text in enumerate(pages) if not text.split()] == []
