@@ -232,7 +232,7 @@ def test_a_store_whose_path_is_no_text_is_told_to_programs_too(shell: Shell) -> 
 
 
 def test_defaults_for_one_command_or_for_resuming_are_no_mistake_elsewhere(cli: Cli, tmp_path: Path) -> None:
-    text = "[tool.dctbench.store]\nkeep = 20\nyes = true\n[tool.dctbench.run]\nretry-failed = true\n"
+    text = "[tool.dctbench.store]\nkeep = 20\n[tool.dctbench.run]\nretry-failed = true\n"
     (tmp_path / "pyproject.toml").write_text(text)
     tiny = ("--impl", "none", "--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
     assert cli("run", "-q", *tiny).code == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.errors import UnavailableError
+from dctbench.machine.calibration import PLANNER_RATES
 from dctbench.model import Case, Environment, Result
 from dctbench.runners import LostError, MeasureSpec, Place
 from dctbench.runners.interleave import Turn
@@ -135,7 +136,7 @@ def test_each_place_is_judged_by_its_own_ceilings_and_plans_with_its_own_rates(s
     """1 TFLOP/s is more than the first machine can do, and little for the one that takes its place."""
     ceilings = {ENVIRONMENT.fingerprint: 1e11, OTHER.fingerprint: 1e13}
     for fingerprint, ceiling in ceilings.items():
-        rates = {"float32": {"gemm": ceiling}}
+        rates = {"float32": {**dict.fromkeys(PLANNER_RATES, 1.0), "gemm": ceiling}}
         calibration = replace(CALIBRATION, gemm={"float32": ceiling}, cost_models=rates)
         store.add_calibration(fingerprint, calibration)
     asked: list[tuple[str, Mapping[str, float] | None]] = []
@@ -159,7 +160,7 @@ def test_each_place_is_judged_by_its_own_ceilings_and_plans_with_its_own_rates(s
     run_sweep(RUN, [CASES], nodes, store, ignore, specs)
     found = {(one.fingerprint, one.status) for one in store.results(RUN.id)}
     assert found == {(ENVIRONMENT.fingerprint, "error"), (OTHER.fingerprint, "ok")}
-    assert all(rates == {"gemm": ceilings[fingerprint]} for fingerprint, rates in asked)
+    assert all(rates is not None and rates["gemm"] == ceilings[fingerprint] for fingerprint, rates in asked)
 
 
 def test_long_cases_give_signs_of_life_at_every_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
