@@ -7,7 +7,6 @@ stores nothing twice.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +45,7 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
     try:
         server = open_store(location, create=create)
     except UnreachableError as error:
-        if not create and not os.path.exists(OUTBOX):
+        if not create and not Path(OUTBOX).exists():
             raise
         warn(_warning(error, location, "results go to" if create else "resuming from the outbox, and results go to"))
         return open_store(OUTBOX, create=create)

@@ -16,7 +16,6 @@ from dctbench.app.check_plan import CheckPlan, DryRun, _same_shape, plan_check
 from dctbench.app.requests import CheckRequest
 from dctbench.errors import UsageError
 from dctbench.model import Case, Reason, ReasonCode, Result, VerdictKind
-from dctbench.runners import Facts
 from dctbench.scheduler.estimate import ZYGOTE_SECONDS
 from dctbench.scheduler.pairs import Side, _references, check_pairs, check_stored
 from dctbench.scheduler.plan import Plan
@@ -25,21 +24,8 @@ from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GateRules
 from dctbench.store import Store, open_store
 from tests.support.made import RUN, elsewhere, result
-from tests.support.scripted import Asked, Scripted
+from tests.support.scripted import Asked, Describing, Scripted
 from tests.support.trained import trained
-
-
-class Describing(Scripted):
-    """A scripted runner that knows nothing of cases, as for methods without a formula."""
-
-    def describe(
-        self,
-        implementations: Sequence[str],
-        cases: Sequence[Case],
-        tasks: Sequence[str] = (),
-        inputs: Sequence[str] = (),
-    ) -> Facts:
-        return Facts({}, dict.fromkeys(cases))
 
 
 def planned(

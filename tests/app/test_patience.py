@@ -18,13 +18,12 @@ from dctbench.app.requests import CheckRequest
 from dctbench.app.run import RunOutcome, measure
 from dctbench.compare.stored import compare_stored
 from dctbench.model import Case, Result, RunSettings, VerdictKind
-from dctbench.runners import Facts
 from dctbench.scheduler.events import Event, RunPlanned, ignore
 from dctbench.scheduler.patience import longer_trainings
 from dctbench.scheduler.plan import plan_cases
 from dctbench.store import open_store
 from tests.support.made import RUN
-from tests.support.scripted import Scripted
+from tests.support.scripted import Describing
 from tests.support.trained import trained, whole_suite
 
 USUAL = [
@@ -44,26 +43,13 @@ LONGER = [
 RESULTS = {(one.case, one.round): one for one in [*USUAL, *LONGER]}
 
 
-class Trainer(Scripted):
-    """A scripted runner that knows no FLOPs."""
-
-    def describe(
-        self,
-        implementations: Sequence[str],
-        cases: Sequence[Case],
-        tasks: Sequence[str] = (),
-        inputs: Sequence[str] = (),
-    ) -> Facts:
-        return Facts({}, dict.fromkeys(cases))
-
-
 def cases(results: Sequence[Result]) -> list[Case]:
     return list(dict.fromkeys(one.case for one in results))
 
 
 def run(folder: Path, settings: RunSettings, events: list[Event], known: Sequence[Result] = ()) -> RunOutcome:
     """Measure the usual cases, of which some results are in the store already."""
-    runner = Trainer(lambda case, round: RESULTS[case, round])
+    runner = Describing(lambda case, round: RESULTS[case, round])
     plan = plan_cases(cases(USUAL), settings, runner)
     made = replace(RUN, settings=settings)
     with open_store(str(folder / "results.sqlite"), create=True) as store:
@@ -141,7 +127,7 @@ def test_a_check_beside_a_baseline_needs_none_of_its_longer_trainings(tmp_path: 
     base = run(tmp_path, RunSettings(rounds=3, patience=4), []).recorded
     base = replace(base, run=replace(base.run, suite="accuracy"))
     assert base.longer
-    runner: Any = Trainer(lambda case, round: RESULTS[case, round])
+    runner: Any = Describing(lambda case, round: RESULTS[case, round])
     request = CheckRequest(baseline=base.run.id, store=str(tmp_path / "results.sqlite"))
     plan = plan_check(*suite_of_baseline(base), request, base, runner, ignore)
     with open_store(request.store) as store:

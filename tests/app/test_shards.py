@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,28 +14,14 @@ from dctbench.app.requests import ResumeRequest, RunRequest, Where
 from dctbench.app.resume import resume
 from dctbench.app.run import run
 from dctbench.errors import InterruptedRunError, UsageError
-from dctbench.model import Case, Shards
-from dctbench.runners import Facts
+from dctbench.model import Shards
 from dctbench.spec.axes import AxisValues
 from dctbench.store import open_store
 from tests.support.made import ENVIRONMENT, result
-from tests.support.scripted import Scripted
+from tests.support.scripted import Describing
 
 CLUSTER = Where(runner="ray", address="10.0.0.1:6379", require_same_cpu=True, timeout=90)
 CLUSTER_FLAGS = "--runner ray --address 10.0.0.1:6379 --require-same-cpu --runner-timeout 90s"
-
-
-class Idle(Scripted):
-    """A scripted runner that knows the FLOPs of every case, and is interrupted before it measures."""
-
-    def describe(
-        self,
-        implementations: Sequence[str],
-        cases: Sequence[Case],
-        tasks: Sequence[str] = (),
-        inputs: Sequence[str] = (),
-    ) -> Facts:
-        return Facts({}, dict.fromkeys(cases, 10**6))
 
 
 def interrupt(*_: Any, **__: Any) -> NoReturn:
@@ -45,7 +30,7 @@ def interrupt(*_: Any, **__: Any) -> NoReturn:
 
 @pytest.fixture(autouse=True)
 def interrupted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "open_runner", lambda *_: Idle(lambda case, round: result()))
+    monkeypatch.setattr(run_module, "open_runner", lambda *_: Describing(lambda case, round: result(), 10**6))
     monkeypatch.setattr(run_module, "measure", interrupt)
     monkeypatch.setattr(resume_module, "open_runner", interrupt)
 

@@ -11,7 +11,7 @@ import pytest
 from dctbench.catalog.tasks import TASKS
 from dctbench.errors import UsageError
 from dctbench.machine import power_meters
-from dctbench.model import Case, RunSettings, TaskFacts
+from dctbench.model import Case, Result, RunSettings, TaskFacts
 from dctbench.protocol import ImplementationFacts, ModelFacts
 from dctbench.runners import Facts
 from dctbench.scheduler.estimate import estimate
@@ -20,32 +20,21 @@ from dctbench.scheduler.plan import Plan, make_plan, ordered, plan_cases
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from tests.support.made import result
-from tests.support.scripted import Scripted
+from tests.support.scripted import Describing
 
 SUITE = '[axes]\nimpl = "sdpa,dct-x"\nseq = "64,4096"\nratio = 8\n'
 
 
-class Describing(Scripted):
-    """A scripted runner that knows how many FLOPs a case has."""
+def script(case: Case, round: int) -> Result:
+    return result(case.implementation, case.seq_len, 1e-3, round=round)
 
-    def __init__(self, flops: int) -> None:
-        super().__init__(lambda case, round: result(case.implementation, case.seq_len, 1e-3, round=round))
-        self.flops = flops
-        self.described: list[tuple[Sequence[str], Sequence[Case]]] = []
 
-    def describe(
-        self,
-        implementations: Sequence[str],
-        cases: Sequence[Case],
-        tasks: Sequence[str] = (),
-        inputs: Sequence[str] = (),
-    ) -> Facts:
-        self.described.append((tuple(implementations), tuple(cases)))
-        return Facts({}, dict.fromkeys(cases, self.flops))
+def describing(flops: int) -> Describing:
+    return Describing(script, flops)
 
 
 def test_a_plan_has_the_cases_of_its_suite_and_is_predicted_by_the_flops_that_the_runner_tells() -> None:
-    few, many = Describing(10**9), Describing(4 * 10**9)
+    few, many = describing(10**9), describing(4 * 10**9)
     plans = [make_plan(suites.parse(SUITE, "mine.toml"), runner) for runner in (few, many)]
     for plan, runner in zip(plans, (few, many), strict=True):
         assert plan.reference == "sdpa"
@@ -63,7 +52,7 @@ def test_a_plan_has_time_for_the_meter_of_this_machine_and_guesses_none_of_nodes
     monkeypatch: pytest.MonkeyPatch, several: bool
 ) -> None:
     cases = [Case("sdpa", 512), Case("dct-x", 512, 8)]
-    runner = Describing(10**9)
+    runner = describing(10**9)
     monkeypatch.setattr(runner, "several", several)
     seconds = []
     for meter in (0.0, 17.0):
@@ -79,13 +68,13 @@ def test_a_plan_has_time_for_the_meter_of_this_machine_and_guesses_none_of_nodes
 def test_a_plan_is_predicted_by_what_was_measured_before() -> None:
     case = Case("sdpa", 4096)
     stored = [result("sdpa", 4096, 0.125)]
-    plan = plan_cases([case], RunSettings(rounds=2), Describing(10**9), stored)
+    plan = plan_cases([case], RunSettings(rounds=2), describing(10**9), stored)
     assert plan.estimate.calls == {case: 0.125}
 
 
 def test_rounds_that_are_decided_are_kept() -> None:
     cases = [Case("sdpa", 64), Case("full", 64)]
-    plan = plan_cases(cases, RunSettings(rounds=9), Describing(1), rounds={cases[0]: 3, cases[1]: 1})
+    plan = plan_cases(cases, RunSettings(rounds=9), describing(1), rounds={cases[0]: 3, cases[1]: 1})
     assert plan.rounds == {cases[0]: 3, cases[1]: 1}
     assert sorted(plan.processes, key=lambda one: (one[0].implementation, one[1])) == [
         (cases[1], 1), (cases[0], 1), (cases[0], 2), (cases[0], 3),
@@ -129,7 +118,7 @@ def test_the_whole_takes_as_long_as_its_processes_and_the_starts_of_their_parent
 
 def test_only_the_input_that_is_a_layer_has_the_heads_of_its_model() -> None:
     suite = suites.parse('[axes]\nimpl = "sdpa"\nseq = "64"\ninput = "ecg,minilm:2"\n', "mine.toml")
-    shapes = {(case.input, case.heads, case.head_dim) for case in make_plan(suite, Describing(1)).cases}
+    shapes = {(case.input, case.heads, case.head_dim) for case in make_plan(suite, describing(1)).cases}
     assert shapes == {("ecg", 8, 64), ("minilm:2", 12, 32)}
 
 
@@ -140,7 +129,7 @@ class Knowing(Describing):
     """It also knows what is the user's own: a method, a task and a model."""
 
     def __init__(self, methods: Mapping[str, ImplementationFacts], tasks: Mapping[str, TaskFacts]) -> None:
-        super().__init__(1)
+        super().__init__(script, 1)
         self.methods, self.tasks = methods, tasks
         self.asked_for: list[tuple[object, ...]] = []
 

@@ -119,3 +119,22 @@ def _begins(turn: Turn) -> bool:
     except DctbenchError:
         return False
     return True
+
+
+class Describing(Scripted):
+    """A scripted runner that describes nothing but the FLOPs of a case: the same of all, or unknown."""
+
+    def __init__(self, script: Script, flops: int | None = None) -> None:
+        super().__init__(script)
+        self.flops = flops
+        self.described: list[tuple[Sequence[str], Sequence[Case]]] = []
+
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
+        self.described.append((tuple(implementations), tuple(cases)))
+        return Facts({}, dict.fromkeys(cases, self.flops))

@@ -68,17 +68,23 @@ def test_the_name_of_a_run_that_is_lost_can_be_forgotten(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def damaged(tmp_path: Path) -> str:
-    """A store with one intact run, and one whose record was changed."""
-    path = str(tmp_path / "damaged.sqlite")
+def two_runs(tmp_path: Path) -> str:
+    """A store with two runs."""
+    path = str(tmp_path / "two.sqlite")
     with open_store(path, create=True) as store:
         for run in (RUN, replace(RUN, id="f" * 16)):
             store.add_run(run, [result().case], rounds=1)
             store.add_result(run.id, result())
-    with closing(sqlite3.connect(path)) as connection:
+    return path
+
+
+@pytest.fixture
+def damaged(two_runs: str) -> str:
+    """A store with one intact run, and one whose record was changed."""
+    with closing(sqlite3.connect(two_runs)) as connection:
         connection.execute("UPDATE runs SET label = 'changed' WHERE id = ?", ["f" * 16])
         connection.commit()
-    return path
+    return two_runs
 
 
 def without_reader(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -99,14 +105,9 @@ def run_ids(path: str) -> list[str]:
         return [state.run.id for state in store.runs([])]
 
 
-def test_old_runs_are_removed_although_nobody_reads_which(tmp_path: Path) -> None:
-    path = str(tmp_path / "a.sqlite")
-    with open_store(path, create=True) as store:
-        for run in (RUN, replace(RUN, id="f" * 16)):
-            store.add_run(run, [result().case], rounds=1)
-            store.add_result(run.id, result())
-    done = without_reader("store", "prune", "--keep", "1", "--yes", "--store", path)
-    assert (done.returncode, run_ids(path)) == (0, ["f" * 16]), done.stderr
+def test_old_runs_are_removed_although_nobody_reads_which(two_runs: str) -> None:
+    done = without_reader("store", "prune", "--keep", "1", "--yes", "--store", two_runs)
+    assert (done.returncode, run_ids(two_runs)) == (0, ["f" * 16]), done.stderr
 
 
 @pytest.mark.parametrize("name", ["check", "merge"])
