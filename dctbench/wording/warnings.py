@@ -55,9 +55,10 @@ def _spread(values: Mapping[str, Any]) -> str:
 
 def _drift(values: Mapping[str, Any]) -> str:
     drift = values["drift"]
+    way, cause = ("slower", "was heating up") if drift > 0 else ("faster", "was speeding up")
     return (
-        f"latency: the last third of the samples was {abs(drift):.0%} {'slower' if drift > 0 else 'faster'} than the "
-        "first: the machine was heating up, or its load was changing; wait until it is idle and measure again"
+        f"latency: the last third of the samples was {abs(drift):.0%} {way} than the first: the machine {cause}, or its "
+        "load was changing; wait until it is idle and measure again"
     )
 
 

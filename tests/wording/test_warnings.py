@@ -26,7 +26,7 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
      "latency: the last third of the samples was 12% slower than the first: the machine was heating up, or its load "
      "was changing; wait until it is idle and measure again"),
     (WarningCode.DRIFT, {"drift": -0.2},
-     "latency: the last third of the samples was 20% faster than the first: the machine was heating up, or its load "
+     "latency: the last third of the samples was 20% faster than the first: the machine was speeding up, or its load "
      "was changing; wait until it is idle and measure again"),
     (WarningCode.DISTURBED, {"reason": "slow clock"},
      "latency: noisy: slow clock; free or cool the device and measure again"),
