@@ -57,8 +57,8 @@ def _drift(values: Mapping[str, Any]) -> str:
     drift = values["drift"]
     way, cause = ("slower", "was heating up") if drift > 0 else ("faster", "was speeding up")
     return (
-        f"latency: the last third of the samples was {abs(drift):.0%} {way} than the first: the machine {cause}, or its "
-        "load was changing; wait until it is idle and measure again"
+        f"latency: the last third of the samples was {abs(drift):.0%} {way} than the first: the machine {cause}, or "
+        "its load was changing; wait until it is idle and measure again"
     )
 
 
