@@ -107,21 +107,25 @@ def unwritable(path: Path) -> str | None:
 
 
 def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, with_energy: bool) -> int:
-    """Measure every case `rounds` times, and write the results after each case, so that an interruption loses one."""
+    """Measure every case `rounds` times, and write the results after each case, so that an interruption loses one.
+
+    A case that failed is not tried again in later rounds, where it would take its time limit again.
+    """
     facts = environment()
     document = earlier(path, bundle, facts, priority=priority) or new_document(bundle, facts, priority=priority)
     known = {entry["case_id"] for entry in bundle["cases"]}
     measured = [entry for entry in document["results"] if entry["case_id"] in known]
     first = 1 + max((one["round"] for entry in measured for one in entry["rounds"]), default=0)
-    failed = False
+    failed: set[str] = set()
     for number in range(first, first + rounds):
-        order = list(bundle["cases"])
+        order = [entry for entry in bundle["cases"] if entry["case_id"] not in failed]
         random.Random(number).shuffle(order)
         for done, entry in enumerate(order, 1):
             asked = with_energy and not has_energy(document, entry["case_id"])
             most = longest(entry["case"], bundle)
             found = in_a_process(entry["case_id"], most, priority=priority, with_energy=asked)
-            failed = failed or found["status"] != "ok"
+            if found["status"] != "ok":
+                failed.add(entry["case_id"])
             add(document, entry, number, found)
             write(path, document)
             shown = found["message"] or f"{1e3 * statistics.median(found['latency']):.3f} ms"
@@ -131,10 +135,19 @@ def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, 
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """Write the results so that a reader finds the earlier ones or these, never a part."""
+    """Write the results so that a reader finds the earlier ones or these, never a part.
+
+    Raises:
+        UsageError: if they cannot be written, as on a full disk.
+    """
     partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def longest(case: dict[str, Any], bundle: dict[str, Any]) -> float:

@@ -92,6 +92,32 @@ def test_a_timeout_is_a_result_and_exits_like_an_error(board: Path, monkeypatch:
     assert sorted(one.status for one in results) == ["ok", "timeout"]
 
 
+def test_a_case_that_failed_is_not_tried_again_in_later_rounds(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--rounds", "3"])
+    asked = answers(monkeypatch, OK, target.failure("timeout", "timeout after 300 s"), OK, OK)
+    assert target.main() == 4
+    assert len(asked) == 4
+    _, _, results = json_document.parse((board / "results.json").read_bytes())
+    by_case = {one.case.id: [(r.round, r.status) for r in results if r.case == one.case] for one in results}
+    assert sorted(by_case.values()) == [[(1, "ok"), (2, "ok"), (3, "ok")], [(1, "timeout")]]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_said_in_a_sentence_and_keeps_the_results_so_far(
+    board: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(monkeypatch, *[OK] * 4)
+    assert target.main() == 0
+    path = board / "results.json"
+    before = path.read_bytes()
+    (board / "results.json.part").symlink_to("/dev/full")
+    capsys.readouterr()
+    assert target.main() == 2
+    said = f"error: {path} cannot be written: No space left on device; name another file with -o\n"
+    assert capsys.readouterr().err == said
+    assert path.read_bytes() == before
+
+
 def test_an_interruption_keeps_the_cases_before_it_and_unequal_rounds_are_imported(
     board: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
