@@ -11,7 +11,7 @@ from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
 from dctbench.machine.disclosure import Disclosure
 from dctbench.machine.environment import STABLE, STABLE_OF_GPU
-from dctbench.model import Environment, Reason, ReasonCode, Run
+from dctbench.model import Case, Environment, Reason, ReasonCode, Run
 
 _SHOWN = (*STABLE, "dctbench", "numpy", "flash_linear_attention", "engines", "release", "governor", "boost", "affinity",
           "cpu_quota", "huge_pages", "host", "memory_bytes")  # fmt: skip
@@ -66,19 +66,36 @@ def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tup
 
 def forwarded(outcome: ComparisonOutcome, disclosure: Disclosure) -> ComparisonOutcome:
     """Return a comparison for others to read: nothing in it tells what may not be told."""
-    verdicts = tuple(
-        verdict if verdict.reason is None else replace(verdict, reason=_told(verdict.reason, disclosure))
-        for verdict in outcome.judgement.verdicts
-    )
     return replace(
         outcome,
         base=disclosure.run(outcome.base),
         head=disclosure.run(outcome.head),
         further=tuple(map(disclosure.run, outcome.further)),
-        judgement=replace(outcome.judgement, verdicts=verdicts),
+        judgement=_told_judgement(outcome.judgement, disclosure),
         differences=tuple(
             Difference(one.fact, disclosure.text(one.base), disclosure.text(one.head)) for one in outcome.differences
         ),
+    )
+
+
+def _told_judgement(judgement: Judgement, disclosure: Disclosure) -> Judgement:
+    def told(cases: Iterable[Case]) -> tuple[Case, ...]:
+        return tuple(map(disclosure.case, cases))
+
+    verdicts = tuple(
+        replace(
+            verdict,
+            case=disclosure.case(verdict.case),
+            reason=None if verdict.reason is None else _told(verdict.reason, disclosure),
+        )
+        for verdict in judgement.verdicts
+    )
+    return replace(
+        judgement,
+        verdicts=verdicts,
+        open=told(judgement.open),
+        advisory=told(judgement.advisory),
+        launch_bound=told(judgement.launch_bound),
     )
 
 

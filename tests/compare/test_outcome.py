@@ -9,7 +9,7 @@ import pytest
 from dctbench.compare import Difference, differences, incomparable_because
 from dctbench.compare.outcome import forwarded
 from dctbench.machine.disclosure import Disclosure
-from dctbench.model import Environment, Reason, ReasonCode, RunSettings, VerdictKind
+from dctbench.model import Case, Environment, Reason, ReasonCode, RunSettings, VerdictKind
 from tests.support.made import ENVIRONMENT, FACTS
 from tests.support.outcomes import BASE, HEAD, SLOWER, outcome
 
@@ -66,6 +66,17 @@ def test_latencies_compare_under_equal_settings(settings: dict[str, object], bec
     head = replace(HEAD, settings=RunSettings.from_json({**plain, **settings}))
     found = incomparable_because(base, head)
     assert found == (None if because is None else Reason(ReasonCode.OTHER_SETTING, because))
+
+
+def test_the_model_of_a_verdict_is_told_as_in_the_results_of_its_run() -> None:
+    case = Case("sdpa", 128, scope="model", model="hf:/home/alice/secret/bert")
+    found = outcome(replace(SLOWER, case=case))
+    found = replace(found, judgement=replace(found.judgement, advisory=(case,), launch_bound=(case,)))
+    may = Disclosure(anonymous=True)
+    shown = forwarded(found, may).judgement
+    assert [one.case for one in shown.verdicts] == [may.case(case)]
+    assert shown.advisory == shown.launch_bound == (may.case(case),)
+    assert "alice" not in str(shown)
 
 
 def test_a_comparison_that_is_forwarded_tells_no_path_and_no_variable() -> None:
