@@ -131,7 +131,7 @@ class RunRequest:
         """
         suite = suites.load(self.suite) if isinstance(self.suite, str) else self.suite
         own = suite.settings
-        if (self.priority or self.search) and not {*suite.axes, *self.axes.given} & {"period", "deadline"}:
+        if (self.priority or self.search) and not on_schedule(suite, self.axes):
             flag = "--priority" if self.priority else "--search"
             raise UsageError(f"{flag} is for calls on a schedule", hint="add --period, such as --period 20ms")
         made = suites.override(
@@ -153,6 +153,11 @@ class RunRequest:
         )
         _check_protocol(made)
         return made
+
+
+def on_schedule(suite: Suite, axes: AxisValues) -> bool:
+    """Whether cases of a suite with these axes are called on a schedule."""
+    return bool({*suite.axes, *axes.given} & {"period", "deadline"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from dctbench import errors
-from dctbench.app.requests import ResumeRequest, RunRequest, Where
+from dctbench.app.requests import ResumeRequest, RunRequest, Where, on_schedule
 from dctbench.app.resume import resume
 from dctbench.app.run import plan, run
 from dctbench.cli.options.axes import HOW, WHAT, axis_options, axis_values, chosen_suite
@@ -130,9 +130,12 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     else:
         if was_typed("retry_failed"):
             raise errors.UsageError("--retry-failed needs --resume", hint="add --resume, or --resume RUN")
+        suite, axes = chosen_suite(flags), axis_values(flags)
+        if not on_schedule(suite, axes):
+            flags = without_defaults(flags, "priority", "search")
         request = RunRequest(
-            suite=chosen_suite(flags),
-            axes=axis_values(flags),
+            suite=suite,
+            axes=axes,
             rounds=flags["rounds"],
             samples=flags["samples"],
             priority=flags["priority"],
