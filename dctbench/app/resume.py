@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dctbench import __version__, errors
@@ -14,7 +14,7 @@ from dctbench.app.runners import open_runner
 from dctbench.app.session import session
 from dctbench.app.shards import command_of_shard
 from dctbench.importers.json_document import check_resumable
-from dctbench.model import RETRYABLE, Case, Run
+from dctbench.model import RETRYABLE, Case, Result, Run
 from dctbench.runners import Runner
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.scheduler.plan import plan_cases
@@ -57,7 +57,7 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
             stored = store.resume_run(run)
             plan = plan_cases(rounds, run.settings, runner, stored, rounds)
             if request.retry_failed:
-                stored = [result for result in stored if result.status not in RETRYABLE]
+                stored = _without_what_is_retried(store, run, stored, runner)
             return measure(
                 run,
                 plan,
@@ -109,6 +109,27 @@ def _check_environment(store: Store, run: Run, runner: Runner) -> None:
             f"run {run.short_id} was started in another environment ({next(iter(there))}, here {' and '.join(here)})",
             hint="start a new run here, or resume on the machine and with the versions that it was started with",
         )
+
+
+def _without_what_is_retried(store: Store, run: Run, stored: Sequence[Result], runner: Runner) -> list[Result]:
+    """Return the results that stay. A merged run keeps what failed elsewhere: its cases would mix two machines.
+
+    Raises:
+        UsageError: when all that the run has to retry is elsewhere.
+    """
+    here = {environment.fingerprint for environment in runner.environments}
+
+    def stays(result: Result) -> bool:
+        return result.status not in RETRYABLE or result.fingerprint not in here
+
+    elsewhere = {result.fingerprint for result in stored if result.status in RETRYABLE and stays(result)}
+    state = store.progress(run.id)
+    if elsewhere and all(map(stays, stored)) and state is not None and state.complete:
+        raise errors.UsageError(
+            f"what failed in run {run.short_id} was measured in another environment ({min(elsewhere)})",
+            hint="retry it where it was measured, or measure these cases here in a new run",
+        )
+    return list(filter(stays, stored))
 
 
 def _run_to_resume(store: Store, reference: str | None, retry_failed: bool) -> Run:

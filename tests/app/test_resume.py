@@ -8,11 +8,12 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from dctbench.model import Environment
 from dctbench.store import open_store
 from tests.reliability.layers import MENDED
 from tests.support import ROOT
 from tests.support.command import Cli
-from tests.support.made import RUN, result
+from tests.support.made import FACTS, RUN, result
 
 STORE = ".dctbench/results.sqlite"
 LAYER = "tests.reliability.layers:FailsUntilMended"
@@ -60,6 +61,25 @@ def test_an_interrupted_retry_is_gone_on_with_as_its_hint_says(cli: Cli, interru
     done = cli(*shlex.split(command), "--format", "json", **own)
     assert done.code == 0, done.err
     assert {taken["status"] for one in done.json()["results"] for taken in one["rounds"]} == {"ok"}
+
+
+def test_a_retry_leaves_what_failed_in_another_environment(cli: Cli, tmp_path: Path) -> None:
+    own = {"PYTHONPATH": str(ROOT), MENDED: str(tmp_path / "mended")}
+    assert cli(*SWEEP, "--seq", "64,128", "--rounds", "1", "--no-prune", **own).code == 4
+    (tmp_path / "mended").touch()
+    elsewhere = Environment({**FACTS, "cpu": "Other CPU"}, "f" * 16)
+    with open_store(str(tmp_path / STORE)) as store:  # as a merge leaves the shard of another machine
+        [state] = store.runs()
+        store.add_environment(state.run.id, elsewhere)
+        failed = next(one for one in store.results(state.run.id) if one.case.seq_len == 128)
+        assert failed.status == "error"
+        store.add_result(state.run.id, replace(failed, fingerprint=elsewhere.fingerprint, host="other"), retried=True)
+    done = cli(*RETRY, "--format", "json", **own)
+    assert done.code == 4, done.err
+    assert {one["case"]["seq_len"]: one["status"] for one in done.json()["results"]} == {64: "ok", 128: "error"}
+    again = cli(*RETRY, **own)
+    assert again.code == 2
+    assert f"what failed in run {state.run.short_id} was measured in another environment (ffffffffffffffff)" in again.err
 
 
 def test_a_damaged_run_that_may_be_the_one_to_resume_is_named(cli: Cli, tmp_path: Path) -> None:
