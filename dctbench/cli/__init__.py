@@ -25,7 +25,7 @@ _COMMANDS = {
     "import": LazyCommand(f"{_PACKAGE}.import_", "Store the run of a result file.", _SHARE),
     "store": LazyCommand(f"{_PACKAGE}.store", "Manage a store: info, check, prune, forget, merge, push.", _MAINTAIN),
     "doctor": LazyCommand(f"{_PACKAGE}.doctor", "Check this machine, and measure its ceilings.", _INSPECT),
-    "list": LazyCommand(f"{_PACKAGE}.list", "List methods, suites, devices, metrics, runs or cases.", _INSPECT),
+    "list": LazyCommand(f"{_PACKAGE}.list", "List methods, tasks, suites, devices, metrics, runs or cases.", _INSPECT),
 }
 _EXAMPLES = (
     "dctbench run --seq 512..8192 --impl sdpa,dct-x --ratio 4,8",

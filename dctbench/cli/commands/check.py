@@ -73,7 +73,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @budget_options
 @click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
               help="Apply the budgets to these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
-@save_baseline_option(_STORED, needs="--baseline")
+@save_baseline_option(_STORED, when="If the check passes", needs="--baseline")
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run (default: check).")
 @click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Also write the verdicts as JUnit XML.")
 @force_option(_SHOWN)

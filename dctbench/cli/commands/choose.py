@@ -73,7 +73,7 @@ _OF_LAYERS = ("reference", "min_accuracy", "task")
 @click.option("--ranks", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of ranks.")
 @click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
-              help="Only results of this deadline, such as 10ms. Of the calls, --max-miss-rate (default: 1%) "
+              help="Only results of this deadline, such as 10ms. At most --max-miss-rate of the calls (default: 1%) "
                    "may miss it.")  # fmt: skip
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options

@@ -89,7 +89,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 @click.option("--shard", cls=Flag, section=WHAT, metavar="I/N",
               help="Measure the I-th of N parts of the sweep, with the same --label for all of them; "
                    "`dctbench store merge` makes them one run.")  # fmt: skip
-@save_baseline_option(_STORED)
+@save_baseline_option(_STORED, when="Unless a case ends in an error or a timeout")
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
               help="Resume an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
 @click.option("--retry-failed", cls=Flag, section=_STORED, is_flag=True,

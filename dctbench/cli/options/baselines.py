@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from dctbench.app.baselines import SavedBaseline
 
 
-def save_baseline_option(section: str, *, needs: str = "") -> Callable[[Function], Function]:
+def save_baseline_option(section: str, *, when: str, needs: str = "") -> Callable[[Function], Function]:
     """Add `--save-baseline`.
 
     Args:
         section: the heading of the help that lists it.
+        when: the condition, for the help.
         needs: another flag without which it is refused, for the help.
     """
     return click.option(
         "--save-baseline", cls=Flag, section=section, metavar="NAME", callback=_checked,
-        help="When every case succeeded, save the run as the baseline of this name"
-             f"{needs and f' (only with {needs})'}.",
+        help=f"{when}, save the run as the baseline of this name{needs and f' (only with {needs})'}.",
     )  # fmt: skip
 
 

@@ -148,9 +148,13 @@ def test_push_sends_the_outbox_unless_a_store_is_typed_and_its_help_says_so(
     monkeypatch.setenv("DCTBENCH_STORE", "other.sqlite")
     (tmp_path / "pyproject.toml").write_text('[tool.dctbench]\nstore = "another.sqlite"\n')
     url = "postgresql://bench@db.example.org/results"
+    without = command("store", "push", url)
+    assert (without.code, without.err) == (0, "no run has left an outbox (.dctbench/outbox.sqlite)\n")
+    (tmp_path / ".dctbench").mkdir()
+    (tmp_path / ".dctbench" / "outbox.sqlite").touch()
     for flags in ((), ("--store", "laptop.sqlite")):
         assert command("store", "push", url, *flags).code == 0
-    assert sent == [[".dctbench/outbox.sqlite"], ["laptop.sqlite"]]
+    assert sent == [[], [".dctbench/outbox.sqlite"], ["laptop.sqlite"]]
     told = command("store", "push", "--help").out
     assert "The store to send (default: the outbox)." in told
     assert "DCTBENCH_STORE" not in told

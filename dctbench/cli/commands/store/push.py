@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from dctbench import errors
@@ -29,7 +31,7 @@ def command(url: str, baselines: bool, store: str | None, output_format: str) ->
     """Send a local store to a PostgreSQL server.
 
     Without --store, send the outbox: the results of runs whose server could not be reached, and the baselines that they
-    saved.
+    saved. Without an outbox there is nothing to send.
     """
     from dctbench.store.outbox import OUTBOX  # noqa: PLC0415 - SQLAlchemy
 
@@ -39,5 +41,8 @@ def command(url: str, baselines: bool, store: str | None, output_format: str) ->
         )
     typed = was_typed("store")  # a default for all commands names another
     source = store if typed and store is not None else OUTBOX
-    copy_stores([source], url, output_format, baselines=baselines or not typed)
+    sources = [source] if typed or Path(source).exists() else []
+    if not sources:
+        click.echo(f"no run has left an outbox ({source})", err=True)
+    copy_stores(sources, url, output_format, baselines=baselines or not typed)
     return errors.EXIT_OK
