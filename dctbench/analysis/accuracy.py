@@ -10,13 +10,14 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from dctbench.analysis.reference import default_reference
 from dctbench.analysis.scores import Score, difference, only_shared, score_of, shared_seeds
 from dctbench.analysis.summary import Summary, method_order, same_length
+from dctbench.catalog import Kind, recorded_implementation
 from dctbench.catalog.tasks import TASKS
-from dctbench.model import Case, TaskFacts, TaskName
+from dctbench.model import Case, TaskName
 from dctbench.stats.chains import chains
 from dctbench.stats.paired import Mean, quotient
 from dctbench.stats.robust import Interval
@@ -117,7 +118,7 @@ class TaskResults:
 
     Attributes:
         task: its name; with the patience of the shortest trainings, which methods are compared in.
-        facts: what is known of it; None for a task that is not dctbench's own.
+        guess: accuracy of the best guess that does not solve it; None where this is not known.
         reference: the score of exact attention; None if it was not trained.
         control: the score of `none`; None if it was not trained.
         gain: accuracy of exact attention above `none`; None where this is unknown: for lack of seeds, or since some of
@@ -129,7 +130,7 @@ class TaskResults:
     """
 
     task: TaskName
-    facts: TaskFacts | None
+    guess: float | None
     reference: Score | None
     control: Score | None
     gain: Interval | None
@@ -203,7 +204,8 @@ def task_results(
 
     Args:
         summaries: of one run; those without a task are passed over, and those of a task that has no valid name.
-        reference: the method that the others are compared with; None for the default.
+        reference: the exact attention that the others are compared with; None for the default, which also takes the
+            place of a method that is not exact or was not trained on the task.
         margin: the loss of accuracy that does not matter, 0.02 for two points; None for the default.
     """
     groups: dict[tuple[object, ...], dict[int, list[Summary]]] = {}
@@ -229,12 +231,11 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
     """Compare the shortest trainings, usually those of patience 1, beside the longer ones of the same task."""
     patience, usual = min(groups.items())
     task = TaskName.parse(str(usual[0].case.task))
-    entry = TASKS.get(task.base)
-    facts = entry.facts if entry else None
-    floor = facts.floor if facts else 0.0
-    guess = facts.guess if facts else None
+    floor, guess = _floor_and_guess(task, usual)
     scores = {summary.case: score_of(summary, floor, guess) for summary in usual}
-    reference_name = name or default_reference(s.case for s in usual)
+    trained = {case.implementation for case, score in scores.items() if score.seeds}
+    chosen = name if name in trained and _is_exact(name) else None
+    reference_name = chosen or default_reference(s.case for s in usual)
     reference = _named(scores.values(), reference_name)
     control = _named(scores.values(), CONTROL)
     gain = _gain(reference, control)
@@ -253,7 +254,7 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
     )
     return TaskResults(
         task=task,
-        facts=facts,
+        guess=guess,
         reference=reference,
         control=control,
         gain=None if gain is None else gain.interval(),
@@ -262,6 +263,19 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
         methods=methods,
         held=held,
     )
+
+
+def _floor_and_guess(task: TaskName, summaries: Iterable[Summary]) -> tuple[float, float | None]:
+    """What a failed training on a task counts as, and what a guess reaches, of a user's own task as its results say."""
+    entry = TASKS.get(task.base)
+    if entry is not None and entry.facts is not None:
+        return entry.facts.floor, entry.facts.guess
+    recorded = (result.details.training for summary in summaries for result in summary.rounds)
+    return next(((one.floor, one.guess) for one in recorded if one is not None), (0.0, None))
+
+
+def _is_exact(name: str) -> bool:
+    return recorded_implementation(name).kind is Kind.EXACT
 
 
 def _named(scores: Iterable[Score], name: str | None) -> Score | None:
@@ -386,21 +400,26 @@ def _solved(score: Score, reference: Score | None, control: Score | None) -> int
 def _held(scores: Iterable[Score], reference: Score | None, margin: float) -> Mapping[str, tuple[Case, ...]]:
     """By method, the cases that are as good, proven together."""
     others = [score for score in scores if score is not reference]
-    known = {score.case: None if reference is None else difference(score, reference) for score in others}
-    return shown_above({case: mean for case, mean in known.items() if mean is not None}, -margin)
+    return shown_above(
+        {score.case: None if reference is None else difference(score, reference) for score in others}, -margin
+    )
 
 
-def shown_above(means: Mapping[Case, Mean], bound: float) -> Mapping[str, tuple[Case, ...]]:
+def shown_above(means: Mapping[Case, Mean | None], bound: float) -> Mapping[str, tuple[Case, ...]]:
     """Return by method the cases whose mean is above a bound, proven for all methods together at the level `ALPHA`.
 
-    The compressions of a method are tested in sequence, from the lowest up to the first that is not above.
+    The compressions of a method are tested in sequence, from the lowest up to the first that is not above, or whose
+    mean is not known: "up to r = 8" is no claim where r = 4 could not be trained.
     """
-    by_method: dict[str, list[tuple[Case, float]]] = {}
-    for case, mean in means.items():
-        by_method.setdefault(case.implementation, []).append((case, mean.p_above(bound)))
-    ordered = {name: sorted(cases, key=lambda pair: -(pair[0].n_kept or 0)) for name, cases in by_method.items()}
-    counts = chains([[p for _, p in cases] for cases in ordered.values()], ALPHA)
+    by_method: dict[str, list[Case]] = {}
+    for case in sorted(means, key=lambda case: -(case.n_kept or 0)):
+        by_method.setdefault(case.implementation, []).append(case)
+    tested: dict[str, list[tuple[Case, float]]] = {}
+    for name, cases in by_method.items():
+        known = takewhile(lambda pair: pair[1] is not None, ((case, means[case]) for case in cases))
+        tested[name] = [(case, mean.p_above(bound)) for case, mean in known if mean is not None]
+    counts = chains([[p for _, p in cases] for cases in tested.values()], ALPHA)
     return {
         name: tuple(case for case, _ in cases[:count])
-        for (name, cases), count in zip(ordered.items(), counts, strict=True)
+        for (name, cases), count in zip(tested.items(), counts, strict=True)
     }

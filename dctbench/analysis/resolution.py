@@ -51,7 +51,7 @@ def acuities(results: TaskResults) -> list[Acuity]:
     widths = _widths(results.scores)
     if len(widths) < 2:
         return []
-    chance = results.facts.guess if results.facts else 0.0
+    chance = results.guess or 0.0
     exact = None if results.reference is None else _curves(results.reference, widths, chance)
     return [_acuity(score, widths, chance, exact) for score in results.scores if score.seeds]
 

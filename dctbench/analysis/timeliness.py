@@ -22,6 +22,8 @@ class Timeliness:
         period, deadline: in seconds.
         rounds: the response times of each process, in order of release.
         late: whether a process ended early, since every call was late.
+        left_out: how many calls such processes have fewer than the others. They count as late: else the worst process
+            would count least.
         rate: calls per second that were completed, the least of the processes.
         causes: how many late calls have which likely cause, the most frequent first.
         cause_of: the likely cause of a late call by its round and number, both from 0.
@@ -32,6 +34,7 @@ class Timeliness:
     deadline: float
     rounds: Sequence[Sequence[float]]
     late: bool
+    left_out: int
     rate: float
     causes: Mapping[str, int]
     cause_of: Mapping[tuple[int, int], str]
@@ -44,17 +47,17 @@ class Timeliness:
 
     @property
     def calls(self) -> int:
-        """How many calls were released."""
-        return len(self.responses)
+        """How many calls count: those that were released, and those that a process that gave up left out."""
+        return len(self.responses) + self.left_out
 
     @cached_property
     def misses(self) -> int:
-        """How many calls ended after their deadline."""
-        return sum(response > self.deadline for response in self.responses)
+        """How many of them were late."""
+        return sum(response > self.deadline for response in self.responses) + self.left_out
 
     @property
     def rate_of_misses(self) -> float:
-        """The share of calls that ended after their deadline."""
+        """The share of calls that were late."""
         return self.misses / self.calls
 
     def miss_rate(self, confidence: float = 0.95) -> Interval:
@@ -79,7 +82,7 @@ class Timeliness:
     @cached_property
     def quantiles(self) -> dict[float, float]:
         """The quantiles of the response time for which there are enough calls: 299 for p99, 2,995 for p99.9."""
-        enough = [q for q in QUANTILES if q == 0.5 or self.calls >= trials_for(1 - q)]
+        enough = [q for q in QUANTILES if q == 0.5 or len(self.responses) >= trials_for(1 - q)]
         return {q: quantile(self.responses, q) for q in enough}
 
 
@@ -102,8 +105,16 @@ def timeliness(case: Case, results: Sequence[Result]) -> Timeliness | None:
         deadline=case.deadline,
         rounds=[samples for _, samples in taken],
         late=any(schedule.late for schedule in known),
+        left_out=_left_out(taken),
         rate=min((schedule.rate for schedule in known), default=1 / case.period),
         causes=dict(Counter(cause_of.values()).most_common()),
         cause_of=cause_of,
         priority=words,
     )
+
+
+def _left_out(taken: Sequence[tuple[Result, Sequence[float]]]) -> int:
+    """How many calls the processes that gave up have fewer than those that did not; 0 if all gave up."""
+    gave_up = [len(samples) for one, samples in taken if one.details.schedule is not None and one.details.schedule.late]
+    whole = [len(samples) for one, samples in taken if one.details.schedule is None or not one.details.schedule.late]
+    return sum(max(0, max(whole) - count) for count in gave_up) if whole else 0

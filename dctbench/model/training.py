@@ -56,6 +56,8 @@ class Training:
         failure: why there is no accuracy: the layer crashed, or the loss was not finite; None for a finished training.
         failed_step: the step at which it failed.
         failed_rate: the rate of the probe or training that failed.
+        floor: what a failed training on this task counts as. Only a task of the user's own is not known elsewhere.
+        guess: accuracy of the best guess that does not solve the task; None if this is not known.
     """
 
     seed: int
@@ -75,6 +77,8 @@ class Training:
     failure: TrainingFailure | None = None
     failed_step: int | None = None
     failed_rate: float | None = None
+    floor: float = 0.0
+    guess: float | None = None
 
     def chosen_blindly(self, guess: float) -> bool:
         """Whether no rate did better in its probe than a guess of that accuracy, so that the best rate is not known."""
@@ -94,16 +98,21 @@ class Training:
     @classmethod
     def from_json(cls, data: object) -> Self | None:
         """The inverse of `to_json`, or None if `data` is not a training as this version knows it."""
-        if not isinstance(data, dict) or data.keys() != set(cls.__slots__):
+        if not isinstance(data, dict):
+            return None
+        data = {"floor": 0.0, "guess": None, **data}  # results from before these were recorded lack them
+        if data.keys() != set(cls.__slots__):
             return None
         counts = [data[name] for name in ("seed", "steps", "probe_steps", "answers", "test_examples", "parameters",
                                           "layers", "feed_forward")]  # fmt: skip
         optional = [data[name] for name in ("train_examples", "failed_step")]
         rates = [data[name] for name in ("rate", "failed_rate")]
+        shares = [data["floor"], *([] if data["guess"] is None else [data["guess"]])]
         sound = (
             all(_is_count(value) for value in counts)
             and all(value is None or _is_count(value) for value in optional)
             and all(value is None or _is_number(value) for value in rates)
+            and all(_is_number(value) and 0 <= value <= 1 for value in shares)
             and isinstance(data["at_edge"], bool)
             and data["failure"] in (None, "crashed", "diverged")
             and isinstance(data["options"], dict)

@@ -44,7 +44,10 @@ def outcome(kept: Timeliness) -> str:
         return f"in time in all {kept.calls:,} calls; at most {most}"
     share = f"{format_proportion(kept.rate_of_misses)}, and at most {most}"
     row = f"up to {kept.longest_run} in a row" if kept.longest_run > 1 else "never two in a row"
-    given_up = "; in at least one process every call was late, so that process gave up" if kept.late else ""
+    given_up = ""
+    if kept.late:
+        given_up = "; in at least one process every call was late, so that process gave up"
+        given_up += f", and {kept.left_out:,} calls that it left out count as late" if kept.left_out else ""
     return f"{kept.misses:,} of {kept.calls:,} calls late, {share}; {row}{given_up}{_because(kept)}"
 
 

@@ -96,7 +96,7 @@ class Trainer:
         facts = self.task.facts
         self.record = Training(
             seed=self.seed, steps=self.steps, probe_steps=self.probe_steps, test_examples=facts.test_examples,
-            train_examples=facts.train_examples,
+            train_examples=facts.train_examples, floor=facts.floor, guess=facts.guess,
         )  # fmt: skip
 
     @property

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from dctbench.analysis.accuracy import Compared, Doubt, Standing, TaskResults, task_results
-from dctbench.model import Result
+from dctbench.model import NO_DETAILS, Result, Training
 from tests.support.trained import learned, trained
 
 FULL = [0.80, 0.82, 0.81]
@@ -237,6 +237,41 @@ def test_ratios_hold_in_sequence_and_stop_at_the_first_that_does_not() -> None:
         (2, Standing.AS_GOOD, True), (4, Standing.AS_GOOD, True), (8, Standing.WORSE, False),
         (16, Standing.AS_GOOD, False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", [2, 4])
+def test_a_ratio_that_could_not_be_trained_ends_the_sequence(lost: int) -> None:
+    ratios = [2, 4, 8]
+    made = [trained("dct-x", [] if r == lost else shifted(0.0, 0.0005), ratio=r) for r in ratios]
+    without = replace(trained("dct-x", [0.8], ratio=lost)[0], status="oom", measurements=(), details=NO_DETAILS)
+    found = results(*made, [without])
+    assert [case.ratio for case in found.held["dct-x"]] == [ratio for ratio in ratios if ratio < lost]
+
+
+def test_only_exact_attention_that_was_trained_stands_for_exact_attention() -> None:
+    summaries = learned(
+        trained("sdpa", FULL),
+        trained("full", shifted(0.01)),
+        trained("linear", shifted(-0.2)),
+        trained("none", NONE),
+    )
+    for name, used in (("full", "full"), ("linear", "sdpa"), ("none", "sdpa"), ("math", "sdpa"), (None, "sdpa")):
+        [found] = task_results(summaries, name)
+        assert found.reference is not None
+        assert found.reference.case.implementation == used
+
+
+def test_a_failed_training_on_a_task_of_ones_own_counts_as_the_floor_that_its_results_record() -> None:
+    made = trained("dct-x", [0.9, None, 0.8], task="mine.tasks:Parity", ratio=4)
+    known = [replace(one, details=replace(one.details, training=with_floor(one, 0.5))) for one in made]
+    [found] = task_results(learned(known))
+    assert [seed.accuracy for seed in method(found, "dct-x r=4").score.seeds] == [0.9, 0.5, 0.8]
+    assert found.guess == 0.6
+
+
+def with_floor(result: Result, floor: float) -> Training:
+    assert result.details.training is not None
+    return replace(result.details.training, floor=floor, guess=floor + 0.1)
 
 
 def test_each_task_and_each_length_stands_alone_and_scrambled_follows_its_own() -> None:

@@ -80,8 +80,24 @@ def test_the_verdict_states_its_bound_and_likely_causes() -> None:
     late = on_schedule([0.04] * 30, dict.fromkeys(range(30), "compute"), late=True)
     assert "late: every call was, so it was given up after 30 calls; 50.0 calls/s were completed" in verdict(late)
     mixed = verdict(late, on_schedule([0.004] * 100, round=2))
-    assert "30 of 130 calls late, 23%," in mixed
-    assert "; in at least one process every call was late, so that process gave up; likely causes: " in mixed
+    assert "100 of 200 calls late, 50%," in mixed
+    assert (
+        "; in at least one process every call was late, so that process gave up, and 70 calls that it left out count as "
+        "late; likely causes: "
+    ) in mixed
+
+
+def test_the_calls_that_a_process_left_out_since_all_were_late_count_as_late() -> None:
+    late = on_schedule([2.5] * 5, late=True)
+    [summary] = summarise([late, on_schedule([0.004] * 100, round=2), on_schedule([0.004] * 98, round=3)])
+    kept = summary.timeliness
+    assert kept is not None
+    assert (kept.calls, kept.misses, len(kept.responses)) == (298, 100, 203)
+    assert kept.miss_rate().high == pytest.approx(stats.beta.ppf(0.95, 101, 198))
+    assert list(kept.quantiles) == [0.5, 0.9, 0.95]
+    [all_late] = summarise([late, on_schedule([0.04] * 30, round=2, late=True)])
+    assert all_late.timeliness is not None
+    assert (all_late.timeliness.calls, all_late.timeliness.misses) == (35, 35)
 
 
 def test_a_budget_of_misses_is_held_against_the_upper_bound() -> None:

@@ -77,7 +77,7 @@ def in_order(curves: Sequence[Curve]) -> Figure:
         causes = _causes(curve.kept)
         room = MOST_MARKS // max(1, len(curves))
         marked = evenly(late, room // 2)
-        shown = sorted({*evenly(range(curve.kept.calls), room - len(marked)), *marked})
+        shown = sorted({*evenly(range(len(curve.kept.responses)), room - len(marked)), *marked})
         y = [_short(curve.kept.responses[i]) for i in shown]
         seconds += y
         traces.append(
