@@ -41,10 +41,12 @@ class Deadline:
     Attributes:
         summaries: of these cases, without controls.
         accuracies: what was learned of the methods.
+        rankings: how many such rankings of a length the run has, which hold together.
     """
 
     summaries: tuple[Summary, ...]
     accuracies: Accuracies
+    rankings: int
 
     @property
     def case(self) -> Case:
@@ -77,7 +79,7 @@ class Deadline:
             by_length.setdefault(summary.case.seq_len, []).append(summary)
         found = []
         for length in sorted(by_length, reverse=True):
-            ranking = ranked_together(by_length[length], len(by_length))
+            ranking = ranked_together(by_length[length], self.rankings)
             if ranking is not None:
                 choice = choose(ranking, self.budgets)
                 found.append(AtLength(ranking, choice, decide(ranking, choice, self.accuracies)))
@@ -99,7 +101,9 @@ def deadlines(summaries: Sequence[Summary], accuracies: Accuracies) -> list[Dead
     for summary in summaries:
         if summary.case.deadline is not None and summary.method.kind is not Kind.CONTROL:
             groups.setdefault(but_for_engine(summary.case), []).append(summary)
-    return [Deadline(tuple(group), accuracies) for group in groups.values() if any(one.timeliness for one in group)]
+    released = [tuple(group) for group in groups.values() if any(one.timeliness for one in group)]
+    rankings = sum(len({summary.case.seq_len for summary in group}) for group in released)
+    return [Deadline(group, accuracies, rankings) for group in released]
 
 
 def but_for_engine(case: Case) -> tuple[object, ...]:

@@ -223,11 +223,15 @@ def in_models(summaries: Iterable[Summary]) -> list[InModel]:
     for summary in summaries:
         if summary.case.model is not None:
             by_shape.setdefault(summary.case.shape, []).append(summary)
-    found = []
+    replaced: list[tuple[Summary, list[Summary]]] = []
     for members in by_shape.values():
         original = next((s for s in members if s.case.implementation == REFERENCE), None)
         if original is not None:
-            found.append(_in_model(original, [s for s in members if s is not original]))
+            replaced.append((original, [s for s in members if s is not original]))
+    every = [summary for _, members in replaced for summary in members]
+    claims = [summary for summary in every for prefix in ("", catalog.RECOVERED) if metrics_of(summary, prefix)]
+    confidence = 1 - ALPHA / max(1, len(claims))  # all models and lengths of a run are told together
+    found = [_in_model(original, members, confidence) for original, members in replaced]
     return sorted(_with_claims(found), key=lambda one: one.original.case.seq_len)
 
 
@@ -246,10 +250,7 @@ def _with_claims(found: Sequence[InModel]) -> list[InModel]:
     ]
 
 
-def _in_model(original: Summary, members: Sequence[Summary]) -> InModel:
-    claims = [(s, prefix) for s in members for prefix in ("", catalog.RECOVERED) if metrics_of(s, prefix)]
-    confidence = 1 - ALPHA / max(1, len(claims))
-
+def _in_model(original: Summary, members: Sequence[Summary], confidence: float) -> InModel:
     def qualities(summary: Summary, prefix: str = "") -> dict[str, Quality]:
         return {name: _quality(summary, original, name, prefix, confidence) for name in metrics_of(summary, prefix)}
 

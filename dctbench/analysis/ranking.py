@@ -84,7 +84,7 @@ class Ranking:
         return self.tells(together) and self.leading(together) == (faster,)
 
 
-def ranked_together(summaries: Sequence[Summary], groups: int = 1) -> Ranking | None:
+def ranked_together(summaries: Sequence[Summary], groups: int) -> Ranking | None:
     """Return the ranking of cases that differ in more than their method, such as their engine, without a reference.
 
     None where none has a latency. Controls are left out.
@@ -149,9 +149,10 @@ def _tied(ranked: Sequence[Summary], level: float) -> tuple[frozenset[int], ...]
                 if not _close(other, summary):
                     break  # those behind are slower still
                 later.append(second)
-            elif numbers == rounds[second] and other.fingerprint == summary.fingerprint:
+            elif other.fingerprint == summary.fingerprint and (
+                differences := _differences((numbers, own), (rounds[second], logs[second]))
+            ):
                 assert other.latency is not None
-                differences = [b - a for a, b in zip(own, logs[second], strict=True)]
                 both, step = (apart[first], apart[second]), max(steps[first], steps[second])
                 known = other.between.of_ratios(differences, other.latency.value, both, step)
                 if not known.is_above_one(level):
@@ -160,6 +161,17 @@ def _tied(ranked: Sequence[Summary], level: float) -> tuple[frozenset[int], ...]
                 later.append(second)
         found.append(frozenset(later))
     return tuple(found)
+
+
+def _differences(
+    one: tuple[Sequence[int], Sequence[float]], other: tuple[Sequence[int], Sequence[float]]
+) -> list[float]:
+    """Return by how much the logarithms of the other case are above, in the rounds that both have; none if only one."""
+    if one[0] == other[0]:
+        return [b - a for a, b in zip(one[1], other[1], strict=True)]
+    beside = dict(zip(*other, strict=True))
+    common = [beside[number] - value for number, value in zip(*one, strict=True) if number in beside]
+    return common if len(common) > 1 else []
 
 
 def _proven_slower(summary: Summary, faster: Summary, level: float) -> bool:

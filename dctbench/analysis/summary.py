@@ -205,21 +205,22 @@ class Summary:
 def summarise(results: Iterable[Result]) -> list[Summary]:
     """Return one summary per case of a run, in the order in which the cases first appear.
 
-    Cases of one environment tell each other how much their processes differ. What two environments measured is never
-    averaged: of a case that ran in several, the one with the most rounds counts, and a warning tells of the others.
+    Cases of one environment and one kind of device tell each other how much their processes differ. What two
+    environments measured is never averaged: of a case that ran in several, the one with the most rounds counts, and a
+    warning tells of the others.
     """
     by_case: dict[Case, list[Result]] = {}
     for result in results:
         by_case.setdefault(result.case, []).append(result)
     parts = {case: _by_environment(rounds) for case, rounds in by_case.items()}
-    medians: dict[str, dict[Case, Mapping[int, float]]] = {}
+    medians: dict[tuple[str, str], dict[Case, Mapping[int, float]]] = {}
     for case, (rounds, _) in parts.items():
-        medians.setdefault(rounds[0].fingerprint, {})[case] = _medians(rounds)
-    between = {fingerprint: between_processes(found) for fingerprint, found in medians.items()}
+        medians.setdefault((rounds[0].fingerprint, case.device_kind), {})[case] = _medians(rounds)
+    between = {there: between_processes(found) for there, found in medians.items()}
     return [
         _summary(case, rounds, elsewhere, medians[there][case], between[there])
         for case, (rounds, elsewhere) in parts.items()
-        for there in [rounds[0].fingerprint]
+        for there in [(rounds[0].fingerprint, case.device_kind)]
     ]
 
 

@@ -12,12 +12,10 @@ from dctbench.compare.accuracy import accuracy_verdicts, wants_a_seed
 from dctbench.compare.change import Change, Unpaired, moderated, paired, unpaired
 from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.latency import LatencyCall, Timed, latency_calls, tested_cases
-from dctbench.compare.rules import ALPHA, CONTROL, Rules, floor
+from dctbench.compare.rules import ALPHA, CONTROL, LOOKS, Rules, floor
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Reason, ReasonCode, Verdict, VerdictKind
 
 LATENCY = "latency"
-LOOKS = 2
-"""How often a gate tests processes against a stored run's: once at the fewest, once at the most."""
 _KINDS = {
     LatencyCall.SLOWER: VerdictKind.SLOWER,
     LatencyCall.FASTER: VerdictKind.FASTER,

@@ -17,6 +17,8 @@ TOLERANCES: Mapping[str, float] = MappingProxyType({"cpu": 0.25, "cuda": 0.07, "
 """Changes of latency that pass where this machine's noise is not known: on a shared CPU, on a GPU."""
 FLOORS: Mapping[str, float] = MappingProxyType({"cpu": 100e-6, "cuda": 30e-6, "mps": 30e-6})
 """Changes of latency under so many seconds are no regression, whatever their share."""
+LOOKS = 2
+"""How often a gate tests processes against a stored run's, and seeds: once at the fewest, once at the most."""
 MOVED = 0.10
 """If the references moved by more than this, a case needs more pairs before it passes."""
 

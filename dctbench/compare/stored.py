@@ -58,8 +58,12 @@ def compare_stored(
     planned = {case for side in (base, head) for case in side.plan if case not in side.longer}
     longer = (base.longer | head.longer) - planned
     cases = [case for case in _in_order(head, rules) if case.implementation not in beside and case not in longer]
-    counterparts = _counterparts(cases, check.instead if check and paired else None, sides[0])
-    compared = {*counterparts.values(), *cases}
+    counterparts = {
+        case: other
+        for case, other in _counterparts(cases, check.instead if check and paired else None, sides[0]).items()
+        if case in sides[1] or other in sides[0]  # nothing is said of what neither run has measured
+    }
+    compared = {*counterparts.values(), *counterparts}
     comparison = Comparison(
         base=sides[0],
         head=sides[1],

@@ -195,8 +195,10 @@ def estimate(
         pace: how processes spend their time.
     """
     stored = list(stored)
-    known = _Known(stored)
+    known, trained = _Known(stored), _Trained(stored, flops)
     calls, anywhere = _calls(cases, flops, stored), _calls(cases, flops, ())
+    # Timed cases are predicted by latencies, and trainings by trainings.
+    measured = all(known.any if case.task is None else trained.known for case in cases)
     exact: dict[Case, float] = {}
     for case in {case.shape: case for case in reversed(cases) if case.scope not in ("encoder", "model")}.values():
         attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward", ranks=None)
@@ -204,7 +206,7 @@ def estimate(
         on_gpu = case.device_kind == "cuda"
         took = exact_flops(case) / HOST_RATE if on_gpu else EXACT_WORK * known.seconds(attention, exact_flops(case))
         exact[case] = 2 * rows * took
-    return Estimate(calls, known.any, pace, anywhere, exact)
+    return Estimate(calls, measured, pace, anywhere, exact)
 
 
 def _calls(cases: Sequence[Case], flops: Mapping[Case, int | None], stored: Sequence[Result]) -> dict[Case, float]:
@@ -245,12 +247,16 @@ class _Trained:
         return TRAINING_WORK * count / self.rate
 
 
+_Kind = tuple[str, str, str, str, int | None, int | None]
+"""Implementation, device, dtype, engine, threads and ranks of cases that have one rate."""
+
+
 class _Known:
     """What stored results say about the speed of methods here."""
 
     def __init__(self, results: Iterable[Result]) -> None:
         self.latencies: dict[Case, float] = {}
-        self.rates: dict[tuple[object, ...], list[tuple[float, float]]] = {}
+        self.rates: dict[_Kind, list[tuple[float, float]]] = {}
         for result in results:
             latency, counted = result.measurement("latency"), result.measurement("flops")
             if not latency:
@@ -275,13 +281,13 @@ class _Known:
         elif case.device_kind == "cuda" and not any(kind[1] == case.device for kind in self.rates):
             launches = LAUNCHES[case.engine] * LAUNCH_SECONDS if case.engine in LAUNCHES else 0.0
             return MODE_WORK[case.mode] * (flops / GPU_RATES[DTYPE_BYTES[case.dtype]] + launches)
-        elif self.rates:
-            rate = statistics.median(rate for points in self.rates.values() for _, rate in points)
         else:
-            rate = DEFAULT_RATE
+            alike = (points for kind, points in self.rates.items() if kind[1].startswith(case.device_kind))
+            rates = [rate for points in alike for _, rate in points]
+            rate = statistics.median(rates) if rates else DEFAULT_RATE
         return flops * MODE_WORK[case.mode] / rate
 
-    def _kind(self, case: Case) -> tuple[object, ...]:
+    def _kind(self, case: Case) -> _Kind:
         return (case.implementation, case.device, case.dtype, case.engine, case.threads, case.ranks)
 
 

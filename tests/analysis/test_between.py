@@ -197,3 +197,14 @@ def test_a_sample_of_many_calls_tells_smaller_steps_of_one_call(device: str, ste
         [summary] = analysis.summarise([measured])
         assert summary.step_of_a_call == pytest.approx(told)
         assert summary.clock_step == pytest.approx(told / 1e-3)
+
+
+def test_what_a_processor_does_says_nothing_of_a_gpu_in_the_same_run() -> None:
+    def gpu(rng: np.random.Generator) -> list[Result]:
+        found = run(rng, 3, 0.003)
+        return [replace(one, case=replace(one.case, device="cuda:0")) for one in found]
+
+    alone = analysis.summarise(gpu(np.random.default_rng(1)))
+    beside = [*run(np.random.default_rng(2), 3, 0.05, shared=0.3), *gpu(np.random.default_rng(1))]
+    together = [summary for summary in analysis.summarise(beside) if summary.case.device == "cuda:0"]
+    assert [summary.latency for summary in together] == [summary.latency for summary in alone]

@@ -149,3 +149,17 @@ def test_where_accuracy_was_learned_exact_attention_in_int8_is_not_shipped() -> 
     results = [*released("sdpa", 512, 1e-3, 0, engine="onnxruntime-int8"), *released("sdpa", 512, 4e-3, 0)]
     [found] = deadlines(arranged(summarise(results), "sdpa"), accuracies(dct_x_8=GOOD))
     assert words.at_length(found.lengths[0], found.engines).startswith("n = 512: ship sdpa on eager (4.00 ms")
+
+
+def test_engines_with_unequal_rounds_are_told_apart_by_those_that_they_share() -> None:
+    quick = released("dct-x", 512, 1e-3, 0, ratio=8)
+    third = replace(quick[1], round=3)
+    found = of([*quick, third, *released("full", 512, 6e-3, 0, engine="onnxruntime")])
+    [only] = found.lengths
+    assert [summary.case.implementation for summary in only.ranking.leading(only.ranking.ranked)] == ["dct-x"]
+
+
+def test_the_rankings_of_all_shapes_with_a_deadline_hold_together() -> None:
+    other = [replace(one, case=replace(one.case, batch=2)) for one in SWEEP]
+    found = deadlines(arranged(summarise([*SWEEP, *other]), "sdpa"), NOTHING_LEARNED)
+    assert [one.rankings for one in found] == [6, 6]

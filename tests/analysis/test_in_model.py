@@ -11,6 +11,7 @@ from dctbench.analysis import summarise
 from dctbench.analysis.decision import Worth
 from dctbench.analysis.in_model import Answer, InModel, ModelQuality, in_models
 from dctbench.model import Case, Measurement, Result
+from dctbench.stats.over_inputs import difference_interval
 from dctbench.wording import in_model as words
 from tests.support.made import result
 
@@ -197,3 +198,17 @@ def test_more_claims_need_more_evidence() -> None:
     assert least[0] is not None
     assert least[1] is not None
     assert least[1] < least[0]
+
+
+def test_what_models_keep_is_claimed_for_all_lengths_of_a_run_together() -> None:
+    here = [*rounds("sdpa", 10e-3, 60), *rounds("dct-kv", 5e-3, 63, ratio=2)]
+    there = [replace(one, case=replace(one.case, seq_len=256)) for one in here]
+
+    def least(results: Sequence[Result]) -> float:
+        found = in_models(summarise(results))[0].methods[0].quality["evaluate.recall"].least
+        assert found is not None
+        return found
+
+    together = difference_interval(answers(63), answers(60), 1 - 0.05 / 2)
+    assert together is not None
+    assert least([*here, *there]) == together.low < least(here)

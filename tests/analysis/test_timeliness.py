@@ -82,8 +82,8 @@ def test_the_verdict_states_its_bound_and_likely_causes() -> None:
     mixed = verdict(late, on_schedule([0.004] * 100, round=2))
     assert "100 of 200 calls late, 50%," in mixed
     assert (
-        "; in at least one process every call was late, so that process gave up, and 70 calls that it left out count as "
-        "late; likely causes: "
+        "; in at least one process every call was late, so that process gave up, and 70 calls that it left out count "
+        "as late; likely causes: "
     ) in mixed
 
 

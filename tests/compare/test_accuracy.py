@@ -189,3 +189,15 @@ def test_a_change_is_told_in_points() -> None:
     assert verdict_numbers.change(found) == "-3.0 points"
     assert verdict_numbers.limit(found) == "1 point"
     assert verdict_numbers.both(found) == ("0.810", "0.780")
+
+
+def test_a_gate_shares_its_level_between_its_two_looks() -> None:
+    head = moved(-0.012, 7)
+    fell = scipy_stats.ttest_rel(head, BASE, alternative="less").pvalue
+    assert 0.025 < fell < 0.05
+    before, now = ({s.case: s for s in learned(trained("dct-x", values, ratio=4))} for values in (BASE, head))
+    comparison = Comparison(before, now, {case: case for case in now}, paired=True)
+    kinds = {
+        confirm: judge(comparison, Rules(accuracy=0.01, confirm=confirm)).verdicts[0].kind for confirm in (True, False)
+    }
+    assert kinds == {True: VerdictKind.INCONCLUSIVE, False: VerdictKind.WORSE}

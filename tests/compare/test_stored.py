@@ -166,3 +166,10 @@ def test_runs_that_share_no_case_compare_nothing_and_a_run_without_results_is_re
         with pytest.raises(NoResultsError) as refused:
             compare_stored(*sides)
         assert refused.value.recorded is empty
+
+
+def test_nothing_is_said_of_a_case_that_neither_run_has_measured() -> None:
+    base, head = recorded(rounds(2)), recorded(rounds(2), head=True)
+    planned = replace(head, plan=[*head.plan, replace(head.plan[-1], ratio=16.0)])
+    outcome = compare_stored(base, planned)
+    assert {verdict.case for verdict in outcome.judgement.verdicts} == set(head.plan)

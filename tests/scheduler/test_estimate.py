@@ -11,6 +11,7 @@ from dctbench.scheduler.estimate import MODE_WORK, estimate, exact_flops
 from dctbench.scheduler.pace import Pace, pace_of, rounds_by_case
 from dctbench.scheduler.plan import Plan
 from tests.support.made import result
+from tests.support.trained import trained
 
 
 def test_exact_flops_is_the_textbook_count() -> None:
@@ -194,3 +195,17 @@ def test_the_authors_protocol_takes_fifty_calls_in_a_process_more_and_fewer_long
         more = both.seconds(case, 1) - ours.seconds(case, 1)
         assert more == pytest.approx((calls + 4) * 1.5 * seconds, abs=0.2)
         assert both.seconds(case, 2) == ours.seconds(case, 2)
+
+
+def test_a_plan_rests_on_what_was_measured_only_if_that_is_of_its_own_kind() -> None:
+    """A latency says nothing of how long a training takes, nor the reverse."""
+    [training, *_] = trained("sdpa", [0.9])
+    timed = result("sdpa", 512, 0.25)
+    for cases, stored, measured in (
+        ([training.case], [training], True),
+        ([training.case], [timed], False),
+        ([timed.case], [training], False),
+        ([timed.case, training.case], [timed], False),
+        ([timed.case, training.case], [timed, training], True),
+    ):
+        assert estimate(cases, {}, stored).measured is measured

@@ -64,3 +64,18 @@ def test_one_input_and_other_inputs_have_no_interval() -> None:
     assert mean_interval([1.0]) is None
     assert difference_interval([1.0, 0.0], [1.0]) is None
     assert difference_interval([1.0], [1.0]) is None
+
+
+@pytest.mark.parametrize("by", [0.0, -0.04])
+def test_equal_changes_of_figures_that_move_in_steps_are_known_to_one_step(by: float) -> None:
+    """Accuracies over batches of 25: four equal differences may be chance."""
+    before = [0.80, 0.84, 0.84, 0.92]
+    found = difference_interval([figure + by for figure in before], before)
+    half = stats.t.ppf(0.975, 3) * 0.04 / 2
+    assert found is not None
+    np.testing.assert_allclose([found.value, found.low, found.high], [by, by - half, by + half], atol=1e-9)
+
+
+def test_figures_that_are_all_equal_tell_nothing_of_how_they_vary() -> None:
+    assert difference_interval([0.9] * 4, [0.9] * 4) is None
+    assert mean_interval([0.9] * 4) is None

@@ -25,7 +25,8 @@ _GAP = "  "
 )
 @click.option("--calibrate", cls=Flag, is_flag=True,
               help="Measure the ceilings of this machine (matrix products per dtype, a copy) and the rates that "
-                   "plan the transforms, and store both for this environment. Takes about half a minute per device.")  # fmt: skip
+                   "plan the transforms, and store both for this environment. Takes about half a minute for each "
+                   "device.")  # fmt: skip
 @store_option
 @format_option
 @version_option

@@ -128,7 +128,8 @@ def test_places_inside_the_folder_are_accepted_and_the_command_line_may_name_any
 def test_a_default_that_a_call_has_no_use_for_is_ignored_and_a_typed_flag_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[tool.dctbench]\ntolerance = "10%"\nall = true\nreference = "sdpa"\nrunner-timeout = "90s"\n'
-        'require-same-cpu = true\npriority = true\nsearch = "rate"\n[tool.dctbench.choose]\nmeasure = true\nmax-loss = "2pt"\n'
+        'require-same-cpu = true\npriority = true\nsearch = "rate"\n'
+        '[tool.dctbench.choose]\nmeasure = true\nmax-loss = "2pt"\n'
         'min-accuracy = "recall=90%"\n[tool.dctbench.compare]\nhistory = "none n=64"\n'
     )
     local = ("run", "-q", "--impl", "sdpa,none", *TINY)
