@@ -12,6 +12,7 @@ from dctbench.analysis.deadlines import deadlines
 from dctbench.analysis.decision import NOTHING_LEARNED
 from dctbench.analysis.in_model import in_models
 from dctbench.analysis.resolution import acuities
+from dctbench.catalog.tasks import TASKS
 from dctbench.importers import read_file
 from dctbench.wording import accuracy, in_model
 from dctbench.wording import deadlines as words
@@ -60,7 +61,8 @@ def _steps(results: TaskResults) -> int | None:
 
 
 def _steps_now(results: TaskResults) -> int | None:
-    return None if results.facts is None else results.facts.full_steps(results.task)
+    entry = TASKS.get(results.task.base)
+    return None if entry is None or entry.facts is None else entry.facts.full_steps(results.task)
 
 
 def _outdated(results: TaskResults) -> str:
