@@ -242,6 +242,7 @@ def _error(
     done = untimed.progress.watched()
     rows = error.compared_rows(case.seq_len)
     arguments = make()
+    error.require_memory(case.batch, case.seq_len, case.heads, case.head_dim)
 
     def compute() -> Tensor:
         if case.scope == "attention":

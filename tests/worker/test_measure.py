@@ -67,6 +67,17 @@ def test_a_pass_that_fails_keeps_the_rest_and_warns() -> None:
     assert value(answer, "error.noise") is not None
 
 
+def test_an_error_whose_exact_output_does_not_fit_on_the_host_is_absent_and_the_latency_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cpu, "memory_bytes", lambda name: 1000)
+    answer = measured(memory_bytes=lambda name: 1 << 40)
+    assert value(answer, "latency") is not None
+    for name in ("error.noise", "error.smooth"):
+        assert value(answer, name) is None
+        assert answer.details[f"{name}.absent"].startswith("exact attention in float64 needs about")
+
+
 def test_a_value_that_is_not_finite_is_omitted_with_a_warning_that_names_it() -> None:
     answer = measured(peak_tensor_bytes=lambda name, call: float("nan"))
     assert value(answer, "memory.tensor") is None
