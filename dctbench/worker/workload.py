@@ -74,7 +74,8 @@ class Workload:
         """Give the inputs of the calls with these numbers some rows of new values, in place.
 
         A method that remembers outputs by the address of an input would return an outdated one, and one that compares
-        whole inputs finds none that it has seen.
+        whole inputs finds none of an earlier sample. Within a sample of more calls than inputs rotate, it finds each
+        input again: with tensors of its own for each call, every call would read an input that no cache holds.
         """
         if self.pool:
             self._renew_from_pool(numbers)
