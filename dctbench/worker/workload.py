@@ -52,6 +52,7 @@ class Workload:
         form: what the output must look like.
         drawn: what the inputs are, in words.
         pool: inputs of a user's model, which are written into the others in place of rows that are drawn anew.
+        draws: whether a call draws random numbers, such as those of dropout in training: no call repeats its output.
         call: runs the timed call on what `prepare` returned: forward, backward alone, or both. It is chosen once, since
             what decides during a call is timed with it.
     """
@@ -65,6 +66,7 @@ class Workload:
     first: Arguments = ()
     drawn: str = "i.i.d. N(0, 1)"
     pool: Sequence[Arguments] = ()
+    draws: bool = False
     call: Callable[[Any], Tensor | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -128,11 +130,29 @@ class Workload:
         """Return the workload without its CUDA graph, whose replay allocates no memory."""
         return replace(self, module=self.module.module) if isinstance(self.module, Graphed) else self
 
+    @contextmanager
+    def repeatable(self) -> Iterator[None]:
+        """Let a module that draws in training compute as in inference meanwhile: equal inputs give equal outputs."""
+        if not self.draws:
+            yield
+            return
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self.module.train()
+
     def output(self, arguments: Arguments) -> Tensor:
         """Return the forward output for an input, for checks."""
-        with torch.no_grad():
+        with torch.no_grad(), self.repeatable():
             result: Tensor = self.module(*arguments)
         return result
+
+
+def random_states(case: Case) -> list[Tensor]:
+    """Return the states of torch's generators for the host and the device of a case: a call that draws changes one."""
+    there = [] if case.device_kind == "cpu" else [getattr(torch, case.device_kind).get_rng_state()]
+    return [torch.get_rng_state(), *there]
 
 
 def _timed_call(mode: str, module: nn.Module, gradient: Tensor | None) -> Callable[[Any], Tensor | None]:
