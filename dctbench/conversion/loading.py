@@ -30,6 +30,11 @@ from dctbench.conversion.subject import (
 )
 from dctbench.errors import UsageError
 
+DIFFERENT = 5
+"""The inputs up to this number differ from the first one: a model is timed with them in turn."""
+_ALWAYS = "inputs() returns the same tensors at every call"
+_DRAW = "let it draw them with torch, which is seeded anew before each call"
+
 
 def load(target: str) -> Subject:
     """Load the model that `--model` names. Equal targets give equal weights.
@@ -79,14 +84,15 @@ def _inputs_of(
             return made
         torch.manual_seed(SEED)
         first = arguments(inputs(seq_len, batch))
-        if not all(torch.equal(a, b) for a, b in zip(tensors_of(made), tensors_of(first), strict=True)):
+        if not _same(made, first):
             return made
         if purpose is not Purpose.COMPARE:
-            raise UsageError(
-                "inputs() returns the same tensors at every call, so there are no others to train on: let it draw them "
-                "with torch, which is seeded anew before each call"
-            )
-        return _rolled(made, batch, number)
+            raise UsageError(f"{_ALWAYS}, so there are no others to train on: {_DRAW}")
+        rolled = _rolled(made, batch, number)
+        if number <= DIFFERENT and number % seq_len and _same(rolled, first):
+            raise UsageError(f"{_ALWAYS}, and the same again if they are rolled along the sequence, "
+                             f"so there are no others to time: {_DRAW}")  # fmt: skip
+        return rolled
 
     def noise(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
         attention = next((m for m in model.modules() if isinstance(m, nn.MultiheadAttention)), None)
@@ -100,6 +106,10 @@ def _inputs_of(
         return (torch.randn(*shape, attention.embed_dim, generator=source),), {}
 
     return noise if inputs is None else own
+
+
+def _same(one: Inputs, other: Inputs) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(tensors_of(one), tensors_of(other), strict=True))
 
 
 def _rolled(inputs: Inputs, batch: int, number: int) -> Inputs:

@@ -47,6 +47,7 @@ from dctbench.worker.workload import (
     make_module,
     make_workload,
     meta_call,
+    random_states,
 )
 
 
@@ -102,7 +103,7 @@ def measure_case(
         kept = None if timing_only or case.engine != "eager" or case.model is not None else memory.Kept(case.device)
         module, subject = _construct(case, device, scratch, rates, collected, progress)
         progress.step()
-        first, expected = _first_call(case, device, subject, collected, progress)
+        subject, first, expected = _first_call(case, device, subject, collected, progress)
         # Other engines keep buffers of their own. In later rounds the figure is not used.
         apart = [*subject.tensors, expected]
         if not ENGINES[case.engine].exported:
@@ -226,8 +227,11 @@ def _release(
 
 def _first_call(
     case: Case, device: DeviceModule, subject: Workload, collected: Collected, progress: Progress
-) -> tuple[float, Tensor]:
-    """Return the seconds and the output of the first call, which later outputs are checked against."""
+) -> tuple[Workload, float, Tensor]:
+    """Return the seconds and the output of the first call, which later outputs are checked against.
+
+    The workload is returned with what the call showed: whether it draws in training.
+    """
     if case.engine in ("compile", "cudagraph"):
         start = progress.clock()
         with compiling(case):
@@ -237,13 +241,16 @@ def _first_call(
         progress.step()
     prepared = subject.prepare_first()
     device.synchronize(case.device)  # preparation, such as a forward pass, is not part of the call
+    states = random_states(case) if case.mode == "train" else []
     start = progress.clock()
     output = subject.call(prepared)
     device.synchronize(case.device)
     seconds = progress.clock() - start
     collected.add("first_call", seconds)
     progress.step()
+    if not all(map(torch.equal, states, random_states(case))):
+        subject = replace(subject, draws=True)
     if case.mode != "forward":  # the output of a backward pass is None, and a check compares forward outputs
         output = subject.output(subject.first)
     # Copied: an engine may return the same buffer from every call.
-    return seconds, check_form(subject.form, output).detach().clone()
+    return subject, seconds, check_form(subject.form, output).detach().clone()

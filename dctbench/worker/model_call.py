@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
@@ -19,10 +19,11 @@ from dctbench.conversion.convert import Converted, Found, check_reproduces, conv
 from dctbench.conversion.drift import SEQUENCES, drift
 from dctbench.conversion.loading import load
 from dctbench.conversion.recovery import recover
-from dctbench.conversion.subject import Called, Inputs, Purpose, Scores, Subject, map_tensors, tensors_of
+from dctbench.conversion.subject import Called, Inputs, Purpose, Scores, Subject, first_tensor, map_tensors, tensors_of
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, CaseWarning, Conversion, ResultDetails, WarningCode
 from dctbench.protocol import ModelFacts
+from dctbench.worker.bound import Bound
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import DeviceModule
 from dctbench.worker.metrics.inputs import ROTATION
@@ -48,7 +49,7 @@ class Conversions:
     converted: Converted
 
 
-class ModelCall(nn.Module):
+class ModelCall(Bound):
     """A model that is called with the tensors of its inputs alone, and returns one tensor.
 
     Args:
@@ -62,13 +63,23 @@ class ModelCall(nn.Module):
         self.called = Called(model)
         self.conversions = conversions
         self._like = like
-        self._leaves, self._structure = tree_flatten(like)  # here, since every timed call would take the time for it
+        self._leaves, self._structure = tree_flatten(like)
+
+        def run(bound: Inputs) -> Tensor:
+            return first_tensor(model(*bound[0], **bound[1]))
+
+        self.run = run
+
+    def bind(self, arguments: Sequence[Tensor]) -> Inputs:
+        """The tensors of an input, in the order of `tensors_of` -> the arguments of the model."""
+        rest = iter(arguments)
+        leaves = [next(rest) if isinstance(leaf, Tensor) else leaf for leaf in self._leaves]
+        positional, named = tree_unflatten(leaves, self._structure)
+        return positional, named
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """The tensors of an input, in the order of `tensors_of` -> the output of the model."""
-        rest = iter(tensors)
-        leaves = [next(rest) if isinstance(leaf, Tensor) else leaf for leaf in self._leaves]
-        positional, named = tree_unflatten(leaves, self._structure)
+        positional, named = self.bind(tensors)
         out: Tensor = self.called(*positional, **named)
         return out
 

@@ -25,6 +25,9 @@ def check_timed_calls(
     Then some of its rows are drawn anew, and the output must change; and so once more with others of its rows, since a
     method that remembers outputs by a part of their input may have seen that part change.
 
+    A backward pass has no output, and one with dropout is never repeated. Then outputs beside the timed calls are
+    compared instead.
+
     A long call has no calls to spare: the output of its last sample must differ from the first output, and
     `other_passes` repeats the first output.
 
@@ -36,14 +39,18 @@ def check_timed_calls(
             check_depends_on_input(expected, check_form(subject.form, timer.last))
         return
 
+    beside = case.mode == "backward" or subject.draws
+
     def output(renew: Callable[[range], None]) -> Tensor:
         seen = timer.output(calls, inputs.ROTATION, renew)
-        if case.mode == "backward":  # a backward pass has no output of its own
+        if subject.draws:
+            check_form(subject.form, seen)
+        if beside:
             seen = subject.output(subject.arguments[0])
         return check_form(subject.form, seen).detach().clone()
 
     restored = output(subject.restore)
-    check_same(case, restored, expected, "after timing" if case.mode == "backward" else "in a timed call")
+    check_same(case, restored, expected, "after timing" if beside else "in a timed call")
     renewed = output(subject.renew)
     check_depends_on_input(restored, renewed)
     if not subject.pool:  # of inputs from a pool, every part is another one

@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from dctbench.catalog.inputs import layer_of
 from dctbench.errors import UnsupportedError, text_of
 from dctbench.model import Case
 from dctbench.transforms import CostModel, default_cost_model
+from dctbench.worker.bound import Bound
 from dctbench.worker.metrics import inputs
 from dctbench.worker.metrics.output import Form, form_of
 from dctbench.worker.model_call import ModelCall, make_model_call, rotating_arguments
@@ -34,17 +36,6 @@ SEED = 0
 
 Arguments = tuple[Tensor, ...]
 Rates = Mapping[str, float]
-
-
-@runtime_checkable
-class Bound(Protocol):
-    """A module that binds its inputs before a call: one that an engine runs."""
-
-    def bind(self, arguments: Arguments) -> Any:
-        """Return what `run` takes."""
-
-    def run(self, bound: Any) -> Tensor:
-        """Run the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +52,9 @@ class Workload:
         form: what the output must look like.
         drawn: what the inputs are, in words.
         pool: inputs of a user's model, which are written into the others in place of rows that are drawn anew.
+        draws: whether a call draws random numbers, such as those of dropout in training: no call repeats its output.
+        call: runs the timed call on what `prepare` returned: forward, backward alone, or both. It is chosen once, since
+            what decides during a call is timed with it.
     """
 
     case: Case
@@ -72,12 +66,18 @@ class Workload:
     first: Arguments = ()
     drawn: str = "i.i.d. N(0, 1)"
     pool: Sequence[Arguments] = ()
+    draws: bool = False
+    call: Callable[[Any], Tensor | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "call", _timed_call(self.case.mode, self.module, self.gradient))
 
     def renew(self, numbers: range) -> None:
         """Give the inputs of the calls with these numbers some rows of new values, in place.
 
         A method that remembers outputs by the address of an input would return an outdated one, and one that compares
-        whole inputs finds none that it has seen.
+        whole inputs finds none of an earlier sample. Within a sample of more calls than inputs rotate, it finds each
+        input again: with tensors of its own for each call, every call would read an input that no cache holds.
         """
         if self.pool:
             self._renew_from_pool(numbers)
@@ -120,41 +120,64 @@ class Workload:
     def _prepared(self, chosen: Arguments) -> Any:
         if self.case.mode == "forward":
             return self.module.bind(chosen) if isinstance(self.module, Bound) else chosen
-        for arguments in (*self.arguments, self.first):
-            self._drop_gradients(arguments)
-        return chosen, self.module(*chosen) if self.case.mode == "backward" else None
-
-    def call(self, prepared: Any) -> Tensor | None:
-        """Run the timed call: forward, backward alone, or both.
-
-        If several calls were prepared together, each drops the gradients of the previous one instead of adding to them.
-        """
-        if self.case.mode == "forward":
-            output: Tensor = self.module.run(prepared) if isinstance(self.module, Bound) else self.module(*prepared)
-            return output
-        arguments, output = prepared
-        self._drop_gradients(arguments)
-        if self.case.mode == "train":
-            output = self.module(*arguments)
-            output.backward(self.gradient)
-            return output
-        output.backward(self.gradient)
-        return None
+        parameters = list(self.module.parameters())
+        for tensor in (*parameters, *chain(*self.arguments, self.first)):
+            tensor.grad = None
+        filled = [tensor for tensor in (*parameters, *chosen) if tensor.requires_grad]
+        return chosen, filled, self.module(*chosen) if self.case.mode == "backward" else None
 
     def ungraphed(self) -> Workload:
         """Return the workload without its CUDA graph, whose replay allocates no memory."""
         return replace(self, module=self.module.module) if isinstance(self.module, Graphed) else self
 
-    def _drop_gradients(self, arguments: Arguments) -> None:
-        self.module.zero_grad(set_to_none=True)
-        for argument in arguments:
-            argument.grad = None
+    @contextmanager
+    def repeatable(self) -> Iterator[None]:
+        """Let a module that draws in training compute as in inference meanwhile: equal inputs give equal outputs."""
+        if not self.draws:
+            yield
+            return
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self.module.train()
 
     def output(self, arguments: Arguments) -> Tensor:
         """Return the forward output for an input, for checks."""
-        with torch.no_grad():
+        with torch.no_grad(), self.repeatable():
             result: Tensor = self.module(*arguments)
         return result
+
+
+def random_states(case: Case) -> list[Tensor]:
+    """Return the states of torch's generators for the host and the device of a case: a call that draws changes one."""
+    there = [] if case.device_kind == "cpu" else [getattr(torch, case.device_kind).get_rng_state()]
+    return [torch.get_rng_state(), *there]
+
+
+def _timed_call(mode: str, module: nn.Module, gradient: Tensor | None) -> Callable[[Any], Tensor | None]:
+    """Return the timed call of a mode: on a short call, all that Python does beside the module itself would be seen.
+
+    If several calls were prepared together, each drops the gradients of the previous one instead of adding to them.
+    """
+    if mode == "forward":
+        return module.run if isinstance(module, Bound) else lambda arguments: module(*arguments)
+
+    def train(prepared: tuple[Arguments, Arguments, None]) -> Tensor:
+        arguments, filled, _ = prepared
+        for tensor in filled:
+            tensor.grad = None
+        output: Tensor = module(*arguments)
+        output.backward(gradient)
+        return output
+
+    def backward(prepared: tuple[Arguments, Arguments, Tensor]) -> None:
+        _, filled, output = prepared
+        for tensor in filled:
+            tensor.grad = None
+        output.backward(gradient)
+
+    return train if mode == "train" else backward
 
 
 def make_module(case: Case, device: str | None = None, rates: Rates | None = None) -> nn.Module:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from dctbench import catalog
-from dctbench.conversion.loading import load
+from dctbench.conversion.loading import DIFFERENT, load
 from dctbench.conversion.subject import (
     Purpose,
     arguments,
@@ -27,6 +27,7 @@ from dctbench.conversion.subject import (
 )
 from dctbench.conversion.texts import STRETCHES, functions, running_text
 from dctbench.errors import UnavailableError, UnsupportedError, UsageError
+from dctbench.worker.metrics.inputs import ROTATION
 from tests.support.models import Projections
 
 
@@ -62,6 +63,36 @@ def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
     for purpose in (Purpose.TRAIN, Purpose.CHOOSE):
         with pytest.raises(UsageError, match="the same tensors at every call, so there are no others to train on"):
             of.inputs(4, 1, 1, purpose)
+
+
+@pytest.mark.parametrize(
+    ("made", "period"), [("torch.ones(batch, seq_len, 8)", 1), ("tokens % 2", 2), ("tokens % 7", 7)]
+)
+def test_inputs_that_rolling_does_not_change_are_refused_if_they_would_be_timed(
+    made: str, period: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may be told that the model ignores its input where all inputs were the same."""
+    (tmp_path / f"repeats_after_{period}.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def model():\n    return nn.Embedding(8, 8)\n"
+        f"def inputs(seq_len, batch):\n    tokens = torch.arange(seq_len).repeat(batch, 1)\n    return {made}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    of = load(f"repeats_after_{period}:model")
+    first = of.inputs(14, 1, 0)[0][0]
+    for number in range(1, 1 + DIFFERENT):
+        if number % period:
+            assert not torch.equal(of.inputs(14, 1, number)[0][0], first)
+            continue
+        with pytest.raises(UsageError, match="the same again if they are rolled along the sequence") as refused:
+            of.inputs(14, 1, number)
+        assert "to train on" not in refused.value.message
+    assert of.inputs(14, 1, 14)[0][0].shape == first.shape  # a whole turn, which is not timed
+    assert of.inputs(4, 1, 4)[0][0].shape[:2] == (1, 4)  # there are no more than four others
+
+
+def test_the_inputs_that_are_timed_in_turn_are_those_that_must_differ() -> None:
+    assert DIFFERENT == ROTATION + 1  # the number of the last one: the first call has one of its own
 
 
 def test_inputs_that_differ_inside_a_dict_alone_are_others_to_train_on() -> None:

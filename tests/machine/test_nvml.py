@@ -219,16 +219,29 @@ class FakeStream:
         self.now += self.late
 
 
-def test_a_host_delayed_once_or_twice_is_no_escaped_work_but_three_times_is(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("late", [0.0004, 0.05], ids=["less than the call", "more than the call"])
+@pytest.mark.parametrize("pattern", [(1, 1, 1), (1, 1, 0, 1), (1, 0, 1, 0, 1), (1, 0, 0, 1, 0, 0, 1)], ids=str)
+def test_work_that_escapes_to_another_stream_is_timed_and_refused_at_the_third_time(
+    pattern: tuple[int, ...], late: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = FakeStream(monkeypatch)
     stopwatch = cuda.stopwatch("cuda:0", "warm")
-    for late in (0.05, 0.05, 0.0, 0.05, 0.05):
-        stream.late = late
-        assert stopwatch(lambda: None) == pytest.approx(1e-3)
-    with pytest.raises(cuda_timing.EscapedWorkError, match=r"50\.00 ms of work on another stream"):
+    *before, _ = pattern
+    for escapes in before:
+        stream.late = escapes * late
+        assert stopwatch(lambda: None) == pytest.approx(1e-3 + escapes * late)
+    stream.late = late
+    with pytest.raises(cuda_timing.EscapedWorkError, match=rf"{late * 1e3:.2f} ms of work on another stream"):
         stopwatch(lambda: None)
+
+
+def test_a_host_that_is_delayed_now_and_then_is_no_escaped_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once or twice among few calls, and once in five among many."""
+    stream = FakeStream(monkeypatch)
+    stopwatch = cuda.stopwatch("cuda:0", "warm")
+    for number in range(100):
+        stream.late = 0.05 if number < 2 or (number >= 20 and number % 5 == 0) else 0.0
+        assert stopwatch(lambda: None) == pytest.approx(1e-3 + stream.late)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,7 @@ def cuda_on_cpu(monkeypatch: pytest.MonkeyPatch, driver: FakeNvml | None) -> Ite
         "memory_stats": lambda index=None: stats,
         "reset_peak_memory_stats": lambda index=None: None,
         "empty_cache": lambda: None,
+        "get_rng_state": lambda device=None: torch.get_rng_state(),
         "get_allocator_backend": lambda: "native",
         "get_arch_list": lambda: ["sm_80", "sm_90"],
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from dctbench import catalog
 from dctbench.errors import UnavailableError, UnsupportedError
@@ -22,6 +24,8 @@ from dctbench.worker.devices import Conditions, cpu
 from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics.latency import ImplausibleError, Sampling
 from dctbench.worker.metrics.output import WrongOutputError
+from dctbench.worker.passes import Untimed
+from tests.support.hostile import Good
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -65,6 +69,17 @@ def test_a_pass_that_fails_keeps_the_rest_and_warns() -> None:
     assert "memory.tensor: not measured (ValueError: broken meter)" in messages(answer)
     assert value(answer, "latency") is not None
     assert value(answer, "error.noise") is not None
+
+
+def test_an_error_whose_exact_output_does_not_fit_on_the_host_is_absent_and_the_latency_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cpu, "memory_bytes", lambda name: 1000)
+    answer = measured(memory_bytes=lambda name: 1 << 40)
+    assert value(answer, "latency") is not None
+    for name in ("error.noise", "error.smooth"):
+        assert value(answer, name) is None
+        assert answer.details[f"{name}.absent"].startswith("exact attention in float64 needs about")
 
 
 def test_a_value_that_is_not_finite_is_omitted_with_a_warning_that_names_it() -> None:
@@ -133,6 +148,64 @@ def test_the_output_of_a_timed_call_is_checked_and_not_only_that_of_calls_beside
 
 def test_a_method_is_checked_after_timing_where_a_timed_call_has_no_output() -> None:
     assert error_of("ChangesAfterAWhile", "backward").startswith("after timing, the same input gave another output")
+
+
+class Drops(Good):
+    """Has dropout, as a layer of a user's own may. It ends half of what it projects."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        dropped: Tensor = self.dropout(super().forward(x))
+        return dropped
+
+
+class DropsAndChanges(Drops):
+    """Is correct for its first five calls, and wrong afterwards, which its dropout does not hide."""
+
+    calls = 0
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * (1.0 if self.calls <= 5 else 2.0)
+
+
+class DropsIntoNaN(Drops):
+    """Is correct for whoever only looks at its output in inference."""
+
+    calls = 0
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * (math.nan if self.training and self.calls > 5 else 1.0)
+
+
+def own(layer: type[nn.Module], mode: str) -> Case:
+    return Case(f"{__name__}:{layer.__name__}", 64, heads=2, head_dim=8, mode=mode)
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
+@pytest.mark.parametrize("mode", ["backward", "train"])
+def test_a_layer_with_dropout_is_measured_and_its_error_is_that_of_inference(
+    mode: str, long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No call repeats the output of another one, so the outputs of inference are compared before and after timing."""
+    monkeypatch.setattr(Untimed, "long", long)
+    answer = measured(own(Drops, mode))
+    assert answer.status == "ok"
+    assert value(answer, "error.noise") == pytest.approx(value(measured(own(Drops, "forward")), "error.noise"))
+    assert [text for text in messages(answer) if not text.startswith("latency: ")] == []
+
+
+def test_a_layer_with_dropout_is_checked_after_timing_and_the_form_of_what_was_timed() -> None:
+    for layer, words in (
+        (DropsAndChanges, "after timing, the same input gave another output"),
+        (DropsIntoNaN, "the output holds NaN or infinite values"),
+    ):
+        with pytest.raises(WrongOutputError, match=words):
+            measured(own(layer, "train"), timing_only=True)
 
 
 def test_a_method_that_reads_what_it_did_not_write_is_refused_although_all_its_outputs_were_right() -> None:

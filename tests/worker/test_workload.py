@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch._dynamo import exc
 
+from dctbench import worker
 from dctbench.attention.dct_x import DctXAttention
+from dctbench.conversion.subject import first_tensor
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case
 from dctbench.protocol import MeasureRequest
@@ -17,6 +24,7 @@ from dctbench.transforms import default_cost_model, make_dct, plan_dct
 from dctbench.worker import serve
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import cpu
+from dctbench.worker.engines.deployed import Deployed
 from dctbench.worker.metrics.flops import count
 from dctbench.worker.metrics.latency import Timer
 from dctbench.worker.passes import Untimed, observe_kernels
@@ -24,6 +32,7 @@ from dctbench.worker.progress import Progress
 from dctbench.worker.what_ran import stated_flops
 from dctbench.worker.workload import (
     Graphed,
+    Workload,
     compiler_options,
     compiling,
     gradients,
@@ -119,6 +128,77 @@ class Linear(nn.Module):
 
 SMALL = Case("tests.worker.test_workload:Linear", 64, heads=2, head_dim=16)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
+
+
+def timed_functions(subject: Workload, calls: int = 2) -> list[CodeType | str]:
+    """Return what the harness calls within the stopwatch, in order: code of Python, or the name of a C function.
+
+    What the module calls in its turn is not among them.
+    """
+    harness = str(Path(str(worker.__file__)).parent)
+    seen: list[CodeType | str] = []
+
+    def note(frame: FrameType, event: str, called: Any) -> None:
+        if event == "c_call" and frame.f_code.co_filename.startswith(harness):
+            seen.append(called.__name__)
+        if event == "call" and frame.f_back is not None and frame.f_back.f_code.co_filename.startswith(harness):
+            seen.append(frame.f_code)
+
+    def stopwatch(run: Callable[[], object]) -> float:
+        sys.setprofile(note)
+        try:
+            run()
+        finally:
+            sys.setprofile(None)
+        return 1.0
+
+    with gradients(subject.case):
+        Timer(subject.prepare, subject.call, stopwatch).time(calls)
+    return seen
+
+
+def code_of(function: Any) -> CodeType:
+    found: CodeType = function.__code__
+    return found
+
+
+@pytest.mark.parametrize("scope", ["attention", "layer", "encoder"])
+@pytest.mark.parametrize("mode", ["forward", "backward", "train"])
+def test_nothing_is_timed_but_one_call_and_the_module(mode: str, scope: str) -> None:
+    """Gradients are dropped by attributes alone, without a walk through the modules."""
+    case = Case("full", 16, heads=2, head_dim=8, scope=scope, mode=mode)
+    subject = make_workload(case, make_module(case))
+    forward, backward = code_of(nn.Module.__call__), code_of(Tensor.backward)
+    inside = {"forward": [forward], "backward": [backward], "train": [forward, backward]}[mode]
+    assert timed_functions(subject) == 2 * [code_of(subject.call), *inside]
+
+
+class Doubles:
+    """A session of an engine that doubles its input."""
+
+    def bind(self, arguments: Sequence[Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
+        return arguments[0], output
+
+    def run(self, bound: tuple[Tensor, Tensor]) -> Tensor:
+        return torch.mul(bound[0], 2, out=bound[1])
+
+
+def test_nothing_is_timed_of_an_engine_but_its_own_run() -> None:
+    case = Case("full", 16, heads=2, head_dim=8)
+    subject = make_workload(case, make_module(case))
+    deployed = replace(subject, module=Deployed(Doubles(), (1, 16, 16), torch.float32))
+    assert timed_functions(deployed) == 2 * [code_of(Doubles.run)]
+    with gradients(case):
+        assert torch.equal(deployed.call(deployed.prepare(1)), 2 * deployed.arguments[1][0])  # type: ignore[arg-type]
+
+
+def test_the_arguments_of_a_model_are_put_together_before_it_is_timed() -> None:
+    case = Case("sdpa", 16, scope="model", heads=4, head_dim=8, model="tests.support.models:encoder")
+    subject = make_workload(case, make_module(case))
+    call = [code_of(subject.call), code_of(nn.Module.__call__), code_of(first_tensor)]
+    assert timed_functions(subject) == 2 * call
+    with gradients(case):
+        assert torch.equal(subject.call(subject.prepare(1)), subject.output(subject.arguments[1]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("scope", ["attention", "layer"])

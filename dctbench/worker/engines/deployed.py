@@ -10,11 +10,12 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dctbench.catalog.engines import ENGINES, Form, Precision
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, ResultDetails, digest
+from dctbench.worker.bound import Bound
 from dctbench.worker.collected import Collected
 from dctbench.worker.engines import Session
 from dctbench.worker.metrics import inputs
@@ -26,31 +27,31 @@ LARGEST_DIFFERENCE = 1e-4
 """The largest relative difference between the outputs of an exported float32 model and of torch."""
 
 
-class Deployed(nn.Module):
-    """An exported model in place of the module. Inputs are bound once, so that a call is the engine's run alone."""
+class Deployed(Bound):
+    """An exported model in place of the module. Inputs are bound once, so that a call is the engine's run alone.
+
+    The next run may overwrite the output of `run`.
+    """
 
     def __init__(self, session: Session, shape: Sequence[int], dtype: torch.dtype) -> None:
         super().__init__()
         self._session = session
+        self.run = session.run
         self._shape, self._dtype = tuple(shape), dtype
         self._bound: dict[tuple[int, ...], tuple[Any, Sequence[Tensor]]] = {}
 
-    def bind(self, arguments: Sequence[Tensor]) -> tuple[Any, Sequence[Tensor]]:
-        """Return the binding of these inputs, the same one for the same memory."""
+    def bind(self, arguments: Sequence[Tensor]) -> Any:
+        """Return the engine's binding of these inputs, the same one for the same memory."""
         key = tuple(argument.data_ptr() for argument in arguments)
         if key not in self._bound:
             held = [a if a.is_contiguous() else a.contiguous() for a in arguments]
             output = torch.empty(self._shape, dtype=self._dtype)
             self._bound[key] = (self._session.bind(held, output), held)
-        bound = self._bound[key]
-        for copy, argument in zip(bound[1], arguments, strict=True):
+        bound, copies = self._bound[key]
+        for copy, argument in zip(copies, arguments, strict=True):
             if copy is not argument:
                 copy.copy_(argument)  # its values may be new
         return bound
-
-    def run(self, bound: tuple[Any, Sequence[Tensor]]) -> Tensor:
-        """Run the model on bound inputs. The next run may overwrite the output."""
-        return self._session.run(bound[0])
 
     def forward(self, *arguments: Tensor) -> Tensor:
         """Return the output for any inputs, in memory of its own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from dctbench.errors import UnsupportedError
 from dctbench.model import digest
+from dctbench.text.format import format_size
+from dctbench.worker.devices import cpu
 from dctbench.worker.metrics.inputs import Weights
 
 QUERY_ROWS = 1024
@@ -50,36 +53,102 @@ def _go_on(share: float) -> None:
     """Do nothing between two parts."""
 
 
+def require_memory(batch: int, seq_len: int, heads: int, head_dim: int) -> None:
+    """Check that the exact output, what computes it and what compares it fit into the free memory of the host.
+
+    Raises:
+        UnsupportedError: otherwise; the message is the reason.
+    """
+    needed, free = needed_bytes(batch, seq_len, heads, head_dim), cpu.memory_bytes("cpu")
+    if needed > free:
+        told = f"exact attention in float64 needs about {format_size(needed)} of {format_size(free)} on the host"
+        raise UnsupportedError(f"{told} (estimate)")
+
+
+def needed_bytes(batch: int, seq_len: int, heads: int, head_dim: int) -> int:
+    """Return the bytes of the host that the exact output of a layer or attention needs, and the comparison with it."""
+    rows = seq_len if seq_len <= ROWS_ABOVE else QUERY_ROWS
+    together = min(batch, _together(seq_len))
+    dim = heads * head_dim
+    # x, q, k and v, then the outputs of the heads, joined, and projected.
+    computing = together * (4 * seq_len + 3 * rows) * dim + 4 * dim * dim
+    comparing = 2 * batch * rows * dim  # the output in float64, and the difference
+    return 8 * (batch * rows * dim + max(computing, comparing))
+
+
+def _together(seq_len: int) -> int:
+    """Return the number of samples that are computed at once: so many short ones as have `QUERY_ROWS` rows."""
+    return max(1, QUERY_ROWS // seq_len)
+
+
 def exact_attention(
     q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None, done: Callable[[float], None] = _go_on
 ) -> Tensor:
     """Exact attention in float64: q, k, v (batch, heads, seq_len, head_dim) -> the same shape, or the given rows.
 
-    It is computed in parts of `QUERY_ROWS` rows. `done` is called after each with the share that is done, and may raise
-    to end it.
+    It is computed in parts of `QUERY_ROWS` rows, of one sample or of several short ones. `done` is called after each
+    with the share that is done, and may raise to end it.
     """
-    q, k, v = (x.to("cpu", torch.float64) for x in (q, k, v))
-    parts = (q if rows is None else q[:, :, rows]).split(QUERY_ROWS, dim=-2)
-    computed = []
-    for part in parts:
-        computed.append(scaled_dot_product_attention(part, k, v))
-        done(len(computed) / len(parts))
-    return torch.cat(computed, dim=-2)
+
+    def computed(parts: Sequence[Tensor], done: Callable[[float], None]) -> Tensor:
+        q, k, v = map(_double, parts)
+        return _attended(q, k, v, rows, done)
+
+    return _by_sample(computed, (q, k, v), done)
 
 
 def exact_layer(
     x: Tensor, weights: Weights, heads: int, rows: Tensor | None, done: Callable[[float], None] = _go_on
 ) -> Tensor:
     """Exact layer in float64: x (batch, seq_len, dim) -> (batch, len(rows) or seq_len, dim). `done` as above."""
-    x = x.to("cpu", torch.float64)
-    w = {name: tensor.to("cpu", torch.float64) for name, tensor in weights.items()}
+    w = {name: _double(tensor) for name, tensor in weights.items()}
 
-    def project(name: str) -> Tensor:
-        projected = linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
-        return projected.view(*x.shape[:2], heads, -1).transpose(1, 2)  # (batch, heads, seq_len, head_dim)
+    def computed(parts: Sequence[Tensor], done: Callable[[float], None]) -> Tensor:
+        x = _double(parts[0])
 
-    attended = exact_attention(project("q_proj"), project("k_proj"), project("v_proj"), rows, done)
-    return linear(attended.transpose(1, 2).flatten(2), w["out_proj.weight"], w["out_proj.bias"])
+        def project(name: str) -> Tensor:
+            projected = linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
+            return projected.view(*x.shape[:2], heads, -1).transpose(1, 2)  # (batch, heads, seq_len, head_dim)
+
+        attended = _attended(project("q_proj"), project("k_proj"), project("v_proj"), rows, done)
+        return linear(attended.transpose(1, 2).flatten(2), w["out_proj.weight"], w["out_proj.bias"])
+
+    return _by_sample(computed, (x,), done)
+
+
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.to("cpu", torch.float64)
+
+
+def _by_sample(
+    compute: Callable[[Sequence[Tensor], Callable[[float], None]], Tensor],
+    inputs: Sequence[Tensor],
+    done: Callable[[float], None],
+) -> Tensor:
+    """Compute along the batch: no more samples at once than have `QUERY_ROWS` rows, so that they need little memory."""
+    batch, seq_len = inputs[0].shape[0], inputs[0].shape[-2]
+    groups = list(zip(*(tensor.split(_together(seq_len)) for tensor in inputs), strict=True))
+    whole: Tensor | None = None
+    first = 0
+    for number, group in enumerate(groups):
+        computed = compute(group, lambda share, before=number: done((before + share) / len(groups)))  # type: ignore[misc]
+        if whole is None:
+            whole = computed.new_empty(batch, *computed.shape[1:])
+        whole[first : first + len(computed)] = computed
+        first += len(computed)
+    assert whole is not None
+    return whole
+
+
+def _attended(q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None, done: Callable[[float], None]) -> Tensor:
+    """Attend in parts of `QUERY_ROWS` rows; `done` as above."""
+    parts = (q if rows is None else q[:, :, rows]).split(QUERY_ROWS, dim=-2)
+    computed = torch.empty(*q.shape[:2], sum(part.shape[-2] for part in parts), v.shape[-1], dtype=q.dtype)
+    for number, part in enumerate(parts):
+        first = number * QUERY_ROWS
+        computed[:, :, first : first + QUERY_ROWS] = scaled_dot_product_attention(part, k, v)
+        done((number + 1) / len(parts))
+    return computed
 
 
 def cached(compute: Callable[[], Tensor], key: object, folder: str | None) -> Tensor:

@@ -64,8 +64,10 @@ def check_depends_on_input(first: Tensor, second: Tensor) -> None:
         raise WrongOutputError("two different inputs gave the same output: it does not depend on its input")
 
 
-def check_same(case: Case, output: Tensor, before: Tensor, when: str) -> None:
+def check_same(case: Case, output: Tensor, before: Tensor, when: str, tf32: bool = False) -> None:
     """Check that the output equals an earlier one for the same input, up to rounding.
+
+    With `tf32` it may come from other products, which are rounded to TF32.
 
     Raises:
         WrongOutputError: for a method that computes something else in a later call; `when` describes the call.
@@ -73,7 +75,7 @@ def check_same(case: Case, output: Tensor, before: Tensor, when: str) -> None:
     if not torch.isfinite(output).all():
         raise WrongOutputError(f"{when}, the output holds NaN or infinite values")
     change = error.relative_error(output.cpu(), before.cpu())
-    if error.beyond_tolerance(change, case.dtype):
+    if error.beyond_tolerance(change, case.dtype, tf32):
         raise WrongOutputError(f"{when}, the same input gave another output (relative difference {change:.2g})")
 
 

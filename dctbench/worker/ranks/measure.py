@@ -214,7 +214,7 @@ def _measure(
             with collected.attempt("comparison with one device"):
                 if untimed.long:
                     untimed.begin(1 + group.size)  # the layer on one device takes about as long as all ranks together
-                _check_against_one_device(case, whole, request.rates)
+                _check_against_one_device(case, device, whole, request.rates)
         elif not untimed.long:
             check_whole_output(member.subject, untimed, collected)
         subject = Workload(case, whole, [], member.comparable, None, form_of(case))
@@ -245,8 +245,10 @@ def _count_flops(case: Case, rates: Rates | None, collected: Collected) -> None:
         collected.details |= ResultDetails(flops_uncounted=tuple(counts[0].uncounted))
 
 
-def _check_against_one_device(case: Case, whole: Whole, rates: Rates | None) -> None:
+def _check_against_one_device(case: Case, device: DeviceModule, whole: Whole, rates: Rates | None) -> None:
     """Check that the ranks compute what the layer computes on one device, with the same weights and input.
+
+    The two may do so by different products, so that they differ by the rounding of products on the device.
 
     Raises:
         WrongOutputError: otherwise.
@@ -254,7 +256,8 @@ def _check_against_one_device(case: Case, whole: Whole, rates: Rates | None) -> 
     layer = make_module(replace(case, ranks=None), None, rates)
     inputs.share_weights(layer, inputs.weights(case.dim, getattr(torch, case.dtype), SEED))
     [x] = make_arguments(case, inputs.noise)
-    check_same(case, whole(x), layer(x), f"on {case.ranks} ranks instead of one")
+    tf32 = device.tf32_products(case.device)
+    check_same(case, whole(x), layer(x), f"on {case.ranks} ranks instead of one", tf32)
 
 
 class Whole(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from dctbench.attention import build
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case
+from dctbench.worker.devices import cpu
+from dctbench.worker.devices.cpu_memory import peak_tensor_bytes
 from dctbench.worker.metrics import error, inputs
 from dctbench.worker.progress import Progress
 
@@ -142,3 +145,59 @@ def test_exact_outputs_of_a_long_sequence_are_computed_in_parts_that_may_be_the_
     with pytest.raises(UnsupportedError, match=r"time limit of the case .50s."):
         error.exact_attention(q, k, v, None, slow)
     assert now == [20.0]
+
+
+@pytest.mark.parametrize(
+    ("batch", "seq_len", "parts"),
+    [(3, 2 * error.QUERY_ROWS, 6), (5, error.QUERY_ROWS, 5), (7, error.QUERY_ROWS // 3, 3)],
+    ids=["parts of a sample", "one sample each", "several short samples"],
+)
+def test_exact_outputs_of_a_batch_are_computed_sample_by_sample(batch: int, seq_len: int, parts: int) -> None:
+    q, k, v = (torch.randn(batch, 1, seq_len, 4) for _ in range(3))
+    shares: list[float] = []
+    whole = error.exact_attention(q, k, v, None, shares.append)
+    assert shares == pytest.approx([(number + 1) / parts for number in range(parts)])
+    expected = torch.softmax(q.double() @ k.double().mT / 2, dim=-1) @ v.double()
+    assert (whole - expected).abs().max() < 1e-12
+
+    case = Case("sdpa", seq_len, heads=2, head_dim=8, batch=batch)
+    shared, x = inputs.weights(case.dim, torch.float32, 0), inputs.noise(case, torch.float32, 0)
+    w = {name: tensor.double().numpy() for name, tensor in shared.items()}
+    shares.clear()
+    layer = error.exact_layer(x, shared, case.heads, None, shares.append)
+    assert shares == pytest.approx([(number + 1) / parts for number in range(parts)])
+    assert np.abs(layer.numpy() - exact_in_numpy(x.double().numpy(), w, case.heads)).max() < 1e-12
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Each thread of the kernel has a buffer of its own, which no estimate from shapes includes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(("batch", "seq_len"), [(8, 1024), (1, 4096), (64, 64), (2, 20_000)])
+def test_the_memory_that_exact_outputs_need_is_known_beforehand(batch: int, seq_len: int) -> None:
+    case = Case("sdpa", seq_len, heads=4, head_dim=16, batch=batch)
+    shared, x = inputs.weights(case.dim, torch.float32, 0), inputs.noise(case, torch.float32, 0)
+    rows = error.compared_rows(seq_len)
+    output = x if rows is None else x[:, rows]
+
+    def compare() -> float:
+        return error.relative_error(output, error.exact_layer(x, shared, case.heads, rows))
+
+    needed = error.needed_bytes(batch, seq_len, case.heads, case.head_dim)
+    assert 0.7 * needed < peak_tensor_bytes(compare) < 1.1 * needed
+
+
+def test_exact_outputs_that_do_not_fit_on_the_host_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = error.needed_bytes(16, 16_384, 8, 64)
+    assert needed == 3 << 30  # three times the output in float64
+    monkeypatch.setattr(cpu, "memory_bytes", lambda name: needed)
+    error.require_memory(16, 16_384, 8, 64)
+    monkeypatch.setattr(cpu, "memory_bytes", lambda name: needed - 1)
+    with pytest.raises(UnsupportedError, match=r"^exact attention in float64 needs about 3\.00 GiB of 3\.00 GiB"):
+        error.require_memory(16, 16_384, 8, 64)

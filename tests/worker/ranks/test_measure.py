@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import distributed as dist
 
 from dctbench.errors import UsageError
 from dctbench.model import Case
@@ -20,7 +21,7 @@ from dctbench.worker.memory_need import NotEnoughMemoryError
 from dctbench.worker.metrics.latency import ImplausibleError, Sampling
 from dctbench.worker.metrics.output import WrongOutputError
 from dctbench.worker.passes import Untimed
-from dctbench.worker.ranks.measure import measure_ranks
+from dctbench.worker.ranks.measure import Whole, measure_ranks
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8, ranks=2)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -32,6 +33,14 @@ def same_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_group_left() -> Iterator[None]:
+    """A case that fails leaves its group to the end of its process, which here has further cases."""
+    yield
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def measured(case: Case = CASE, *, limit: float = 600.0, **replaced: Any) -> CaseReply:
@@ -59,6 +68,18 @@ def test_a_long_case_at_its_time_limit_is_kept_and_says_that_it_was_not_compared
     answer = measured(limit=1e-6)
     assert answer.status == "ok"
     assert "time limit" in answer.details["comparison with one device.absent"]
+
+
+@pytest.mark.usefixtures("no_group_left")
+def test_ranks_may_differ_from_one_device_by_the_rounding_of_its_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranks multiply by a part of the basis where one device transforms block by block: TF32 rounds the two apart."""
+    whole = Whole.forward
+    monkeypatch.setattr(Whole, "forward", lambda self, x: whole(self, x) * (1 + 1e-3))
+    answer = measured(tf32_products=lambda name: True)
+    assert answer.status == "ok"
+    assert "comparison with one device.absent" not in answer.details
+    with pytest.raises(WrongOutputError, match="on 2 ranks instead of one, the same input gave another output"):
+        measured(tf32_products=lambda name: False)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
