@@ -69,7 +69,7 @@ def _named_kernel(case: Case, module: torch.nn.Module) -> str | None:
     for part in module.modules():
         if isinstance(part, SDPAttention):
             return attention_kernel(case, part)
-        if isinstance(part, WindowAttention) and part.form == "flex":
+        if isinstance(part, WindowAttention) and part.runs_flex:
             return part.form
         if isinstance(part, DeltaNet):
             return part.kernel(case.device_kind, getattr(torch, case.dtype))

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from dctbench import catalog
+from dctbench.attention import window
+from dctbench.attention.window import WindowAttention
 from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.machine import energy
 from dctbench.model import Case, CaseWarning, ResultDetails
@@ -222,3 +224,12 @@ def test_the_kernel_of_a_training_step_is_recorded_and_not_that_of_an_inference(
     case = Case("reformer", 64, heads=2, head_dim=8)
     assert measured(case).details["kernel"] == "flash"
     assert "kernel" not in measured(replace(case, mode="train")).details
+
+
+def test_the_kernel_of_a_window_is_flex_only_where_flex_attention_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where "auto" chooses FlexAttention. A window of 257 tokens covers a sequence of 64."""
+    monkeypatch.setattr(WindowAttention, "chosen_form", lambda self, form: "flex")
+    monkeypatch.setattr(window, "near_blocks", lambda seq_len, half_width, device: "blocks")
+    monkeypatch.setattr(window, "compiled_flex", lambda: lambda q, k, v, block_mask: q + k + v)
+    assert measured(Case("window", 300, heads=2, head_dim=8)).details["kernel"] == "flex"
+    assert measured(Case("window", 64, heads=2, head_dim=8)).details["kernel"] == "flash"
