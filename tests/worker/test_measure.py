@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 
 from dctbench import catalog
 from dctbench.attention import window
@@ -233,3 +234,33 @@ def test_the_kernel_of_a_window_is_flex_only_where_flex_attention_runs(monkeypat
     monkeypatch.setattr(window, "compiled_flex", lambda: lambda q, k, v, block_mask: q + k + v)
     assert measured(Case("window", 300, heads=2, head_dim=8)).details["kernel"] == "flex"
     assert measured(Case("window", 64, heads=2, head_dim=8)).details["kernel"] == "flash"
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> CompileCounter:
+    """Counts what the compiler compiles. It does the same as torch without a compiler, which takes no time."""
+    counter = CompileCounter()
+    compile_with = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module, options: compile_with(module, backend=counter))
+    torch.compiler.reset()
+    return counter
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_case_is_compiled_once(compilations: CompileCounter, monkeypatch: pytest.MonkeyPatch, long: bool) -> None:
+    monkeypatch.setattr("dctbench.worker.passes.LONG_CALL", 0.0 if long else 1e9)
+    answer = measured(replace(CASE, engine="compile"))
+    assert {"compile", "latency", "error.noise", "error.smooth"} <= {m.metric for m in answer.measurements}
+    assert "not measured" not in "".join(messages(answer))
+    assert compilations.frame_count == 1
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_compiled_method_that_reads_what_it_did_not_write_is_refused(
+    compilations: CompileCounter, monkeypatch: pytest.MonkeyPatch, long: bool
+) -> None:
+    monkeypatch.setattr("dctbench.worker.passes.LONG_CALL", 0.0 if long else 1e9)
+    case = Case("tests.support.hostile:ReadsUnwrittenMemory", 64, heads=2, head_dim=8, engine="compile")
+    with pytest.raises(WrongOutputError, match="memory that the call did not write"):
+        measured(case)
+    assert compilations.frame_count
