@@ -23,7 +23,7 @@ from dctbench.model import CallSplit, Case, CaseWarning, ResultDetails, WarningC
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, error, inputs
-from dctbench.worker.metrics.kernels import attention_kernels
+from dctbench.worker.metrics.kernels import attention_kernels, compiled_attention_kernels
 from dctbench.worker.metrics.output import WrongOutputError, check_form, check_same, check_written, new_memory_holds_nan
 from dctbench.worker.metrics.spectrum import spectrum
 from dctbench.worker.metrics.split import REPEATS, split
@@ -283,9 +283,12 @@ def observe_kernels(case: Case, subject: Workload, untimed: Untimed, collected: 
     The replay of a graph calls no kernel by its name, so the call is one without it.
     """
     with collected.attempt("kernel"), gradients(case):
-        untimed.begin()
+        compiled = case.engine == "compile"
+        untimed.begin(2 if compiled else 1)
         ungraphed = subject.ungraphed()
-        seen = attention_kernels(lambda: ungraphed.module(*ungraphed.arguments[0]))
+        seen = (compiled_attention_kernels if compiled else attention_kernels)(
+            lambda: ungraphed.module(*ungraphed.arguments[0])
+        )
         collected.details |= ResultDetails(kernel=" + ".join(seen) or None)
 
 

@@ -264,3 +264,12 @@ def test_a_compiled_method_that_reads_what_it_did_not_write_is_refused(
     with pytest.raises(WrongOutputError, match="memory that the call did not write"):
         measured(case)
     assert compilations.frame_count
+
+
+@pytest.mark.usefixtures("compilations")
+@pytest.mark.parametrize(
+    ("name", "kernel"), [("dct-x", "flash"), ("sdpa", "flash"), ("sdpa-math", "math"), ("full", None)]
+)
+def test_the_kernel_of_a_compiled_method_is_recorded(name: str, kernel: str | None) -> None:
+    case = Case(name, 64, 4 if name == "dct-x" else None, heads=2, head_dim=8, engine="compile")
+    assert measured(case).details.get("kernel") == kernel
