@@ -173,7 +173,7 @@ def _construct(
     if ENGINES[case.engine].exported:
         from dctbench.worker.engines.deployed import deploy
 
-        return module, deploy(case, subject, scratch, rates, collected)
+        return module, deploy(case, subject, scratch, rates, collected, progress.clock)
     collected.add("setup", took)
     return module, subject
 

@@ -22,6 +22,12 @@ from dctbench.worker.engines.model_files import reason, write_whole
 _PRODUCTS = ("MatMul", "Gemm")
 
 
+def import_exporter() -> None:
+    """Import what torch imports when it exports its first model, which takes longer than to export a small one."""
+    import onnxscript  # noqa: F401
+    import torch._dynamo  # noqa: F401
+
+
 def export(module: nn.Module, arguments: Sequence[Tensor], path: Path) -> None:
     """Write a module as an ONNX model of float32.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from dctbench.model import Case, ResultDetails
 from dctbench.protocol import CaseReply
 from dctbench.transforms.planner import CostModel, plan_dct
 from dctbench.worker.collected import Collected
-from dctbench.worker.engines.deployed import deploy
+from dctbench.worker.engines.deployed import deploy, model_file
 from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics.latency import Sampling
 from dctbench.worker.workload import gradients, make_module, make_workload
@@ -204,6 +206,66 @@ def test_a_program_computes_with_as_many_threads_as_asked(scratch: Path) -> None
     assert share_of_other_threads(1) < 0.05
     assert share_of_other_threads(2, least=0.1) >= 0.1
     assert share_of_other_threads(1) < 0.05
+
+
+def ticks() -> Callable[[], float]:
+    """A clock that goes on by a second each time that it is read."""
+    seconds = itertools.count()
+    return lambda: float(next(seconds))
+
+
+@installed("onnxruntime")
+def test_compile_is_the_time_of_what_is_made_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dctbench.worker.engines import export
+
+    monkeypatch.setattr(export, "export", lambda module, arguments, path: path.touch())
+    monkeypatch.setattr(export, "quantise", lambda model, path, precision, inputs: path.touch())
+    monkeypatch.setattr(export, "quantised_share", lambda path: 0.5)
+
+    def compile_time(engine: str) -> list[list[float]]:
+        case = case_of("sdpa", engine)
+        collected = Collected()
+        model_file(case, make_workload(case, make_module(case)), tmp_path, None, collected, ticks())
+        assert {figures.metric for figures in collected.measurements} <= {"compile"}
+        return [figures.samples for figures in collected.measurements]
+
+    assert compile_time("onnxruntime-int8-static") == [[2.0]]  # exported, and quantised
+    for engine in ("onnxruntime", "onnxruntime-int8-static"):  # their files are there
+        assert compile_time(engine) == []
+    assert compile_time("onnxruntime-int8") == [[1.0]]
+
+
+@ANNOUNCED
+@installed("onnxruntime")
+def test_the_time_to_load_a_model_is_not_that_of_importing_its_engine(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def takes_a_minute(target: str) -> Any:
+        nonlocal now
+        now += 60.0
+        return catalog.load_target(target)
+
+    monkeypatch.setattr("dctbench.catalog.engines.load_target", takes_a_minute)
+    case, collected = case_of("sdpa", "onnxruntime"), Collected()
+    with gradients(case):
+        deploy(case, make_workload(case, make_module(case)), str(scratch), None, collected, lambda: now)
+    assert now == 60.0
+    assert [figures.samples for figures in collected.measurements if figures.metric == "setup"] == [[0.0]]
+
+
+@installed("executorch")
+def test_the_runtime_of_executorch_is_imported_with_its_engine() -> None:
+    code = """
+import sys
+from dctbench.catalog.engines import ENGINES
+ENGINES["executorch"].load()
+assert "executorch.extension.pybindings.portable_lib" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 @pytest.mark.parametrize("other", [{"mode": "train"}, {"dtype": "bfloat16"}])
