@@ -143,6 +143,36 @@ def test_dynamic_quantisation_covers_the_projections_alone(engine: str, scratch:
         assert values["setup"] > 0
 
 
+@installed("onnxruntime")
+def test_the_share_in_int8_counts_products_that_broadcast_and_transpose(tmp_path: Path) -> None:
+    """In int8: 3 x (4 x 16) @ (16 x 8) = 1536. In float: 12 x 8 @ 8 x 32 = 3072, and as much with both transposed."""
+    import onnx
+
+    from dctbench.worker.engines.export import quantised_share
+
+    tensor, node = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+    shapes = {"a": (1, 4, 16), "b": (3, 16, 8), "wide": (32, 8), "tall": (8, 12)}
+    kinds = {"a": onnx.TensorProto.UINT8, "b": onnx.TensorProto.UINT8}
+    graph = onnx.helper.make_graph(
+        [
+            node("MatMulInteger", ["a", "b"], ["ab"]),
+            node("Transpose", ["tall"], ["rows"], perm=[1, 0]),
+            node("Gemm", ["rows", "wide"], ["first"], transB=1),
+            node("Gemm", ["tall", "wide"], ["second"], transA=1, transB=1),
+        ],
+        "products",
+        [tensor(name, kinds.get(name, onnx.TensorProto.FLOAT), shape) for name, shape in shapes.items()],
+        [
+            tensor("ab", onnx.TensorProto.INT32, (3, 4, 8)),
+            *(tensor(name, onnx.TensorProto.FLOAT, (12, 32)) for name in ("first", "second")),
+        ],
+    )
+    model = onnx.helper.make_model(graph)
+    onnx.checker.check_model(model)
+    onnx.save(model, tmp_path / "products.onnx")
+    assert quantised_share(tmp_path / "products.onnx") == 1536 / (1536 + 2 * 3072)
+
+
 @ANNOUNCED
 @pytest.mark.parametrize("engines", FORMS)
 def test_queries_keys_and_values_that_are_not_contiguous_are_read_in_order(engines: list[str], scratch: Path) -> None:
