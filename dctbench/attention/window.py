@@ -64,13 +64,18 @@ class WindowAttention(AttentionLayer):
         self.blocks = -(-seq_len // self.block)
         self.form = self.chosen_form(form)
         self._block_mask: Any = None
-        if self.form == "flex" and not self.sees_all:
+        if self.runs_flex:
             self._block_mask = near_blocks(seq_len, self.half_width, self.q_proj.weight.device)
 
     @property
     def sees_all(self) -> bool:
         """Whether every token sees all others."""
         return self.half_width == self.seq_len - 1
+
+    @property
+    def runs_flex(self) -> bool:
+        """Whether calls without a padding mask run FlexAttention."""
+        return self.form == "flex" and not self.sees_all
 
     def chosen_form(self, form: str) -> str:
         """Return "flex" or "chunked" for the device and dtype of the layer's weights.

@@ -97,7 +97,8 @@ METRICS: Mapping[str, Metric] = {
         Metric(
             "compile",
             SECONDS,
-            "the call that compiles (engine compile), records the graph (cudagraph), or the export of a model",
+            "the call that compiles (engine compile), records the graph (cudagraph), or the export of a model; "
+            "what a process of the same run has compiled or exported is not measured again",
         ),
         Metric(ACCURACY, _PART, "of a trained model on a task's test; one figure per seed", larger_is_better=True),
         Metric("loss", NATS, "cross-entropy of a trained model on a task's test"),

@@ -23,7 +23,7 @@ from dctbench.model import CallSplit, Case, CaseWarning, ResultDetails, WarningC
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, error, inputs
-from dctbench.worker.metrics.kernels import attention_kernels
+from dctbench.worker.metrics.kernels import attention_kernels, compiled_attention_kernels
 from dctbench.worker.metrics.output import WrongOutputError, check_form, check_same, check_written, new_memory_holds_nan
 from dctbench.worker.metrics.spectrum import spectrum
 from dctbench.worker.metrics.split import REPEATS, split
@@ -118,6 +118,8 @@ def other_passes(
         _memory_of_process(case, device, subject, untimed, collected)
     elif untimed.long:
         _memory_in_one_call(case, device, subject, expected, untimed, collected)
+        if case.engine == "compile":  # any other engine is checked while its error is measured
+            check_whole_output(subject, untimed, collected)
     else:
         _memory(case, device, subject, untimed, collected)
         check_whole_output(subject, untimed, collected)
@@ -144,15 +146,18 @@ def other_passes(
 
 
 def check_whole_output(subject: Workload, untimed: Untimed, collected: Collected) -> None:
-    """Check that a short call writes its whole output. Of a long one, `measure_errors` checks that.
+    """Check that a call writes its whole output. Of a long one, `measure_errors` checks that, unless it is compiled.
+
+    A compiled module would be compiled once more for the check, which changes what the compiler takes for given. So its
+    module is checked as torch runs it by itself.
 
     Raises:
         WrongOutputError: otherwise.
     """
     with collected.attempt("unwritten outputs"):
         untimed.begin()
-        ungraphed = subject.ungraphed()  # the replay of a graph allocates nothing
-        check_written(lambda: ungraphed.module(*ungraphed.arguments[0]).detach())
+        eager = subject.eager()  # the replay of a graph allocates nothing
+        check_written(lambda: eager.module(*eager.arguments[0]).detach())
 
 
 def _memory(case: Case, device: DeviceModule, subject: Workload, untimed: Untimed, collected: Collected) -> None:
@@ -207,8 +212,8 @@ def measure_errors(
 ) -> None:
     """Measure error.noise, error.smooth and, for a case with an input, error.input, against exact attention.
 
-    There are none if the output cannot be compared with it. For a long call, the first is also the check that it
-    writes its whole output.
+    There are none if the output cannot be compared with it. For a long call that is not compiled, the first is also the
+    check that it writes its whole output.
     """
     if case.scope in ("encoder", "model"):
         return  # after norms and feed-forward layers an error of the attention has no meaning
@@ -243,7 +248,7 @@ def _error(
     untimed.begin()
     done = untimed.progress.watched()
     rows = error.compared_rows(case.seq_len)
-    arguments = make()
+    arguments = subject.laid_out(make())
     error.require_memory(case.batch, case.seq_len, case.heads, case.head_dim)
 
     def compute() -> Tensor:
@@ -257,7 +262,7 @@ def _error(
     exact = error.cached(compute, key, scratch)
     untimed.begin()
     checked: AbstractContextManager[None] = nullcontext()
-    if untimed.long and name == "noise":
+    if untimed.long and name == "noise" and case.engine != "compile":
         checked = new_memory_holds_nan()
     with checked, subject.repeatable():
         # The replay of a graph allocates nothing, so that its output would never hold a NaN.
@@ -281,9 +286,12 @@ def observe_kernels(case: Case, subject: Workload, untimed: Untimed, collected: 
     The replay of a graph calls no kernel by its name, so the call is one without it.
     """
     with collected.attempt("kernel"), gradients(case):
-        untimed.begin()
+        compiled = case.engine == "compile"
+        untimed.begin(2 if compiled else 1)
         ungraphed = subject.ungraphed()
-        seen = attention_kernels(lambda: ungraphed.module(*ungraphed.arguments[0]))
+        seen = (compiled_attention_kernels if compiled else attention_kernels)(
+            lambda: ungraphed.module(*ungraphed.arguments[0])
+        )
         collected.details |= ResultDetails(kernel=" + ".join(seen) or None)
 
 

@@ -65,11 +65,14 @@ def attention_kernel(case: Case, part: SDPAttention) -> str:
 
 
 def _named_kernel(case: Case, module: torch.nn.Module) -> str | None:
-    """Return the kernel that a part of the module names: exact attention, FlexAttention in a window, the delta rule."""
+    """Return the kernel that a part of the module names: exact attention, FlexAttention in a window, the delta rule.
+
+    Of exact attention, a compiler may make something else than torch would choose.
+    """
     for part in module.modules():
-        if isinstance(part, SDPAttention):
+        if isinstance(part, SDPAttention) and case.engine != "compile":
             return attention_kernel(case, part)
-        if isinstance(part, WindowAttention) and part.form == "flex":
+        if isinstance(part, WindowAttention) and part.runs_flex:
             return part.form
         if isinstance(part, DeltaNet):
             return part.kernel(case.device_kind, getattr(torch, case.dtype))

@@ -142,6 +142,22 @@ class Workload:
         finally:
             self.module.train()
 
+    def eager(self) -> Workload:
+        """Return the workload with the module that torch runs by itself: without its CUDA graph, and not compiled."""
+        if self.case.engine == "compile":
+            return replace(self, module=self.module.get_submodule("_orig_mod"))
+        return self.ungraphed()
+
+    def laid_out(self, arguments: Arguments) -> Arguments:
+        """Return other arguments in the strides of the timed ones, where a module would be compiled anew for others."""
+        if self.case.engine != "compile":
+            return arguments
+        timed = self.arguments[0]
+        return tuple(
+            torch.empty_strided(value.shape, like.stride(), dtype=value.dtype, device=value.device).copy_(value)
+            for value, like in zip(arguments, timed, strict=True)
+        )
+
     def output(self, arguments: Arguments) -> Tensor:
         """Return the forward output for an input, for checks."""
         with torch.no_grad(), self.repeatable():

@@ -82,6 +82,12 @@ def test_where_flex_attention_does_not_run_it_is_chunked_or_the_request_is_refus
     assert build("window", seq_len=50, dim=8, heads=2).form == "chunked"
 
 
+def test_a_window_over_all_tokens_does_not_run_flex_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WindowAttention, "chosen_form", lambda self, form: "flex")
+    assert not build("window", seq_len=50, dim=8, heads=2).runs_flex
+    assert build("window", seq_len=300, dim=8, heads=2).runs_flex
+
+
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown form 'dense'"):
         build("window", seq_len=8, dim=4, heads=1, form="dense")

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
 
 from dctbench import catalog
+from dctbench.attention import window
+from dctbench.attention.window import WindowAttention
 from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.machine import energy
 from dctbench.model import Case, CaseWarning, ResultDetails
@@ -295,3 +298,51 @@ def test_the_kernel_of_a_training_step_is_recorded_and_not_that_of_an_inference(
     case = Case("reformer", 64, heads=2, head_dim=8)
     assert measured(case).details["kernel"] == "flash"
     assert "kernel" not in measured(replace(case, mode="train")).details
+
+
+def test_the_kernel_of_a_window_is_flex_only_where_flex_attention_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where "auto" chooses FlexAttention. A window of 257 tokens covers a sequence of 64."""
+    monkeypatch.setattr(WindowAttention, "chosen_form", lambda self, form: "flex")
+    monkeypatch.setattr(window, "near_blocks", lambda seq_len, half_width, device: "blocks")
+    monkeypatch.setattr(window, "compiled_flex", lambda: lambda q, k, v, block_mask: q + k + v)
+    assert measured(Case("window", 300, heads=2, head_dim=8)).details["kernel"] == "flex"
+    assert measured(Case("window", 64, heads=2, head_dim=8)).details["kernel"] == "flash"
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> CompileCounter:
+    """Counts what the compiler compiles. It does the same as torch without a compiler, which takes no time."""
+    counter = CompileCounter()
+    compile_with = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module, options: compile_with(module, backend=counter))
+    torch.compiler.reset()
+    return counter
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_case_is_compiled_once(compilations: CompileCounter, monkeypatch: pytest.MonkeyPatch, long: bool) -> None:
+    monkeypatch.setattr("dctbench.worker.passes.LONG_CALL", 0.0 if long else 1e9)
+    answer = measured(replace(CASE, engine="compile"))
+    assert {"compile", "latency", "error.noise", "error.smooth"} <= {m.metric for m in answer.measurements}
+    assert "not measured" not in "".join(messages(answer))
+    assert compilations.frame_count == 1
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_compiled_method_that_reads_what_it_did_not_write_is_refused(
+    compilations: CompileCounter, monkeypatch: pytest.MonkeyPatch, long: bool
+) -> None:
+    monkeypatch.setattr("dctbench.worker.passes.LONG_CALL", 0.0 if long else 1e9)
+    case = Case("tests.support.hostile:ReadsUnwrittenMemory", 64, heads=2, head_dim=8, engine="compile")
+    with pytest.raises(WrongOutputError, match="memory that the call did not write"):
+        measured(case)
+    assert compilations.frame_count
+
+
+@pytest.mark.usefixtures("compilations")
+@pytest.mark.parametrize(
+    ("name", "kernel"), [("dct-x", "flash"), ("sdpa", "flash"), ("sdpa-math", "math"), ("full", None)]
+)
+def test_the_kernel_of_a_compiled_method_is_recorded(name: str, kernel: str | None) -> None:
+    case = Case(name, 64, 4 if name == "dct-x" else None, heads=2, head_dim=8, engine="compile")
+    assert measured(case).details.get("kernel") == kernel

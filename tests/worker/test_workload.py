@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch._dynamo import exc
+from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench import worker
 from dctbench.attention.dct_x import DctXAttention
@@ -277,3 +278,39 @@ def test_the_kernel_under_a_cuda_graph_is_that_of_the_module_inside_it() -> None
     collected = Collected()
     observe_kernels(case, replace(subject, module=graphed), Untimed(0.0, Progress()), collected)
     assert collected.details.kernel == "flash"
+
+
+class Products(nn.Module):
+    """Attention of ordinary products, without a kernel of torch."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+        return torch.matmul(weights, v)
+
+
+class Kernel(nn.Module):
+    """Attention by a kernel that torch chooses."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return scaled_dot_product_attention(q, k, v)
+
+
+@pytest.mark.parametrize("mode", ["forward", "train"])
+@pytest.mark.parametrize(("written", "made", "kernel"), [(Products, Kernel, "flash"), (Kernel, Products, None)])
+def test_the_kernel_under_a_compiler_is_the_one_that_the_compiler_made(
+    written: type[nn.Module], made: type[nn.Module], kernel: str | None, mode: str
+) -> None:
+    """A compiler recognises attention in products and calls a kernel, or makes products of its own of the kernel."""
+
+    def backend(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., tuple[Tensor, ...]]:
+        return lambda *arguments: (made()(*arguments),)
+
+    torch.compiler.reset()
+    case = Case("sdpa", 64, heads=2, head_dim=8, scope="attention", mode=mode)
+    subject = make_workload(case, written())
+    compiled = torch.compile(subject.module, backend=backend)
+    assert isinstance(compiled, nn.Module)
+    case = replace(case, engine="compile")
+    collected = Collected()
+    observe_kernels(case, replace(subject, case=case, module=compiled), Untimed(0.0, Progress()), collected)
+    assert (collected.details.kernel, collected.details.absent) == (kernel, {})

@@ -10,6 +10,8 @@ Only a forward pass of a layer has this form. `build_sharded` makes the layer of
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import nn
 
@@ -17,6 +19,8 @@ from dctbench import catalog
 from dctbench.attention import build
 from dctbench.attention.sharded.communication import Communicator
 from dctbench.errors import UnsupportedError, UsageError
+
+_PLANNING = frozenset({"cost_model", "batch"})
 
 
 def build_sharded(
@@ -44,7 +48,8 @@ def build_sharded(
         kept: n_kept, or None.
         dtype: of parameters and inputs.
         device: of this rank.
-        options: further arguments of the layer on one device, for a single rank only.
+        options: further arguments of the layer on one device, for a single rank only; but `cost_model` and `batch`, for
+            which a transform is planned, are for any number of ranks.
 
     Returns:
         A module with `forward(x)`: x (batch, rows of this rank, dim) -> the same shape. Every rank must call it.
@@ -63,7 +68,11 @@ def build_sharded(
         raise UnsupportedError(f"{name} has no form for several devices, which {known} have")
     if communicator.size > seq_len:
         raise UnsupportedError(f"{communicator.size} ranks share a sequence of {seq_len}: some would hold nothing")
-    if options:
-        raise UsageError(f"{name} over several devices takes no {', '.join(options)}")
-    layer: nn.Module = catalog.load_target(entry.sharded)(communicator=communicator, **shape, **compression)
+    refused = options.keys() - _PLANNING
+    if refused:
+        raise UsageError(f"{name} over several devices takes no {', '.join(sorted(refused))}")
+    layer_class = catalog.load_target(entry.sharded)
+    wanted = inspect.signature(layer_class).parameters.keys() & options.keys()  # not every sharded form is planned
+    planning = {option: options[option] for option in wanted}
+    layer: nn.Module = layer_class(communicator=communicator, **shape, **compression, **planning)
     return layer

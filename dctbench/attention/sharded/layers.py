@@ -12,7 +12,7 @@ from dctbench.attention.dct_layer import linear_of_dct
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.attention.sharded.communication import Communicator, rank_bounds
 from dctbench.errors import UnsupportedError
-from dctbench.transforms import make_dct
+from dctbench.transforms import CostModel, make_dct
 from dctbench.transforms.basis import long_product
 from dctbench.transforms.cosines import Array, cos_sin, row_scale
 
@@ -134,7 +134,13 @@ class ShardedDctX(ShardedDct):
 
 
 class ShardedDctKv(ShardedDct):
-    """The queries of this rank over resampled keys and values, which every rank computes."""
+    """The queries of this rank over resampled keys and values, which every rank computes.
+
+    Args:
+        batch: number of sequences in a call, for which the transform back to positions is planned.
+        cost_model: the machine's rates, by which it is planned; the shipped ones when None.
+        others: as `ShardedDct`.
+    """
 
     method = "dct-kv"
 
@@ -147,6 +153,8 @@ class ShardedDctKv(ShardedDct):
         heads: int,
         ratio: float | None = None,
         kept: int | None = None,
+        batch: int = 1,
+        cost_model: CostModel | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
@@ -154,7 +162,10 @@ class ShardedDctKv(ShardedDct):
             communicator=communicator, seq_len=seq_len, dim=dim, heads=heads, ratio=ratio, kept=kept, dtype=dtype,
             device=device,
         )  # fmt: skip
-        self.short = make_dct(self.n_kept, self.n_kept, dim, dtype=self.columns.dtype, device=self.columns.device)
+        self.short = make_dct(
+            self.n_kept, self.n_kept, dim, batch=batch, cost_model=cost_model, dtype=self.columns.dtype,
+            device=self.columns.device,
+        )  # fmt: skip
 
     @property
     def plan(self) -> str:

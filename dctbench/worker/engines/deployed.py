@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -61,11 +62,19 @@ class Deployed(Bound):
         return seen if seen is output else output.copy_(seen)
 
 
-def deploy(case: Case, subject: Workload, scratch: str | None, rates: Rates | None, collected: Collected) -> Workload:
+def deploy(
+    case: Case,
+    subject: Workload,
+    scratch: str | None,
+    rates: Rates | None,
+    collected: Collected,
+    clock: Callable[[], float] = perf_counter,
+) -> Workload:
     """Return the workload with its module exported and loaded, and measure what that takes.
 
     `compile` is the time of export and quantisation, which only the process that does it has; `setup` is the load
-    time, `memory.state` the size of the model, and `error.engine` the difference from torch's output.
+    time, `memory.state` the size of the model, and `error.engine` the difference from torch's output. Importing the
+    engine is part of neither.
 
     Raises:
         UnsupportedError: for what the engine does not run.
@@ -73,10 +82,11 @@ def deploy(case: Case, subject: Workload, scratch: str | None, rates: Rates | No
     """
     check_exportable(case)
     with tempfile.TemporaryDirectory() as own:
-        path = model_file(case, subject, Path(scratch or own), rates, collected)
-        start = perf_counter()
-        session = ENGINES[case.engine].load()(path, torch.get_num_threads())
-        collected.add("setup", perf_counter() - start)
+        path = model_file(case, subject, Path(scratch or own), rates, collected, clock)
+        engine = ENGINES[case.engine].load()
+        start = clock()
+        session = engine(path, torch.get_num_threads())
+        collected.add("setup", clock() - start)
         collected.add("memory.state", path.stat().st_size)
     eager = subject.output(subject.first)
     deployed = replace(subject, module=Deployed(session, eager.shape, eager.dtype))
@@ -97,43 +107,73 @@ def check_exportable(case: Case) -> None:
         raise UnsupportedError(f"engine {case.engine!r} runs a forward pass in float32 on the CPU, nothing else")
 
 
-def model_file(case: Case, subject: Workload, folder: Path, rates: Rates | None, collected: Collected) -> Path:
+def model_file(
+    case: Case,
+    subject: Workload,
+    folder: Path,
+    rates: Rates | None,
+    collected: Collected,
+    clock: Callable[[], float] = perf_counter,
+) -> Path:
     """Return the file of the model of a case, which is made if no process of the sweep has made it before."""
     engine = ENGINES[case.engine]
     common = replace(case, engine="eager", threads=None, period=None, deadline=None).to_record()
     name = f"model-{digest({**common, 'rates': dict(rates or {})})}"
-    start = perf_counter()
-    path, share = (_FORMS[engine.form])(case, subject, folder / name, engine.precision)
-    if perf_counter() - start > 1e-3:
-        collected.add("compile", perf_counter() - start)
+    making = Making(clock)
+    path, share = (_FORMS[engine.form])(case, subject, folder / name, engine.precision, making)
+    if making.seconds is not None:
+        collected.add("compile", making.seconds)
     if share is not None:
         collected.details |= ResultDetails(int8_share=round(share, 4))
     return path
 
 
-def _onnx_file(case: Case, subject: Workload, stem: Path, precision: Precision) -> tuple[Path, float | None]:
+class Making:
+    """How long it takes to make the files of a model; `seconds` is None if nothing was made."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.seconds: float | None = None
+        self._clock = clock
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add the time of a step."""
+        start = self._clock()
+        yield
+        self.seconds = (self.seconds or 0.0) + self._clock() - start
+
+
+def _onnx_file(
+    case: Case, subject: Workload, stem: Path, precision: Precision, making: Making
+) -> tuple[Path, float | None]:
     """Return a model of ONNX and, for one in int8, the share of its multiply-adds that are."""
     from dctbench.worker.engines import export
 
     float_model = stem.with_suffix(".onnx")
     if not float_model.exists():
-        export.export(subject.module, subject.arguments[0], float_model)
+        export.import_exporter()
+        with making.timed():
+            export.export(subject.module, subject.arguments[0], float_model)
     if precision == "float32":
         return float_model, None
     path = stem.with_suffix(f".{precision}.onnx")
     if not path.exists():
         drawn = [make_arguments(case, draw, n) for draw in (inputs.noise, inputs.smooth) for n in range(2)]
-        export.quantise(float_model, path, precision, [[a.contiguous() for a in one] for one in drawn])
+        with making.timed():
+            export.quantise(float_model, path, precision, [[a.contiguous() for a in one] for one in drawn])
     return path, export.quantised_share(path)
 
 
-def _pte_file(case: Case, subject: Workload, stem: Path, precision: Precision) -> tuple[Path, float | None]:
+def _pte_file(
+    case: Case, subject: Workload, stem: Path, precision: Precision, making: Making
+) -> tuple[Path, float | None]:
     """Return a program of ExecuTorch and, for one in int8, the share of its multiply-adds that are."""
     path = stem.with_suffix(".pte" if precision == "float32" else f".{precision}.pte")
     if not path.exists():
         from dctbench.worker.engines import lowering  # only here: its import takes seconds
 
-        lowering.lower(subject.module, subject.arguments[0], path, precision)
+        with making.timed():
+            lowering.lower(subject.module, subject.arguments[0], path, precision)
     if precision == "float32":
         return path, None
     from dctbench.worker.engines.execu_torch import stated_share
@@ -141,6 +181,6 @@ def _pte_file(case: Case, subject: Workload, stem: Path, precision: Precision) -
     return path, stated_share(path)
 
 
-_FORMS: Mapping[Form, Callable[[Case, Workload, Path, Precision], tuple[Path, float | None]]] = {
+_FORMS: Mapping[Form, Callable[[Case, Workload, Path, Precision, Making], tuple[Path, float | None]]] = {
     "onnx": _onnx_file, "pte": _pte_file,
 }  # fmt: skip

@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,10 @@ def _runtime() -> Any:
             hint="install the version of executorch that was made for this torch",
         ) from None
     return portable_lib
+
+
+with suppress(UnavailableError):  # which the first program says
+    _runtime()  # here, so that the time to load that program is not the time of an import
 
 
 @contextmanager

@@ -6,6 +6,7 @@ seconds.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,12 @@ from dctbench.errors import UnsupportedError
 from dctbench.worker.engines.model_files import reason, write_whole
 
 _PRODUCTS = ("MatMul", "Gemm")
+
+
+def import_exporter() -> None:
+    """Import what torch imports when it exports its first model, which takes longer than to export a small one."""
+    import onnxscript  # noqa: F401
+    import torch._dynamo  # noqa: F401
 
 
 def export(module: nn.Module, arguments: Sequence[Tensor], path: Path) -> None:
@@ -93,11 +100,11 @@ def quantised_share(path: Path) -> float:
     for node in graph.node:
         if node.op_type not in (*_PRODUCTS, "MatMulInteger"):
             continue
-        left, right = (shapes.get(name) or [] for name in node.input[:2])
+        left, right, out = (shapes.get(name) or [] for name in (*node.input[:2], node.output[0]))
         if len(left) < 2 or len(right) < 2:
             continue
-        rows = torch.Size(left[:-1]).numel() if len(left) >= len(right) else torch.Size([*right[:-2], left[-2]]).numel()
-        work = rows * left[-1] * right[-1]
+        transposed = any(one.name == "transA" and one.i for one in node.attribute)  # a Gemm may have it
+        work = math.prod(out) * left[-2 if transposed else -1]
         whole += work
         dequantised = all(makers.get(name) == "DequantizeLinear" for name in node.input[:2])
         small += work if node.op_type == "MatMulInteger" or dequantised else 0

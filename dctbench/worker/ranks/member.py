@@ -45,7 +45,6 @@ def build_rank(case: Case, communicator: Communicator, device: str, rates: Rates
     Raises:
         UsageError, UnsupportedError: for a shape or method that has no sharded form.
     """
-    options = planner_options(case, rates) if communicator.size == 1 else {}
     layer = build_sharded(
         case.implementation,
         communicator=communicator,
@@ -56,7 +55,7 @@ def build_rank(case: Case, communicator: Communicator, device: str, rates: Rates
         kept=case.kept,
         dtype=getattr(torch, case.dtype),
         device=device,
-        **options,
+        **planner_options(case, rates),
     )
     return layer.eval()
 

@@ -14,6 +14,7 @@ from dctbench.attention import build
 from dctbench.attention.sharded import build_sharded
 from dctbench.attention.sharded.communication import Communicator, Silent, rank_bounds
 from dctbench.errors import UnsupportedError, UsageError
+from dctbench.transforms import CostModel, plan_dct
 from tests.support.ranks import BATCH, DIM, HEADS, KEPT, METHODS, SEQ_LEN, Computed, computed, drawn
 
 FLOAT64 = 8
@@ -119,3 +120,35 @@ def test_a_mask_is_refused(method: str) -> None:
 def test_options_of_the_layer_on_one_device_are_refused_by_name() -> None:
     with pytest.raises(UsageError, match="dct-x over several devices takes no dropout"):
         build_sharded("dct-x", communicator=Silent(0, 2), seq_len=32, dim=8, heads=2, kept=KEPT, dropout=0.1)
+
+
+def test_the_transform_of_a_rank_is_planned_for_the_rates_and_the_batch_as_on_one_device() -> None:
+    rates = CostModel(fft=1.0, call=1e-3)  # few operators are best for little work
+    plans = set()
+    for batch in (1, 4096):
+        layers = [
+            build_sharded(
+                "dct-kv", communicator=Silent(0, size), seq_len=1024, dim=64, heads=2, kept=256, device="meta",
+                cost_model=rates, batch=batch,
+            )
+            for size in (1, 2)
+        ]  # fmt: skip
+        short = str(plan_dct(256, 256, 64, batch=batch, cost_model=rates))
+        assert [str(layer.plan).rpartition(" + ")[2] for layer in layers] == [short] * 2
+        plans.add(short)
+    assert len(plans) == 2
+
+
+def test_a_sharded_form_without_a_choice_of_transforms_takes_their_rates_as_its_layer_on_one_device_does() -> None:
+    for rank in range(2):
+        layer = build_sharded(
+            "dct-x",
+            communicator=Silent(rank, 2),
+            seq_len=32,
+            dim=8,
+            heads=2,
+            kept=KEPT,
+            cost_model=CostModel(),
+            batch=2,
+        )
+        assert layer.plan == "basis"

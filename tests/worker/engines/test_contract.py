@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from dctbench.model import Case, ResultDetails
 from dctbench.protocol import CaseReply
 from dctbench.transforms.planner import CostModel, plan_dct
 from dctbench.worker.collected import Collected
-from dctbench.worker.engines.deployed import deploy
+from dctbench.worker.engines.deployed import deploy, model_file
 from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics.latency import Sampling
 from dctbench.worker.workload import gradients, make_module, make_workload
@@ -141,6 +143,36 @@ def test_dynamic_quantisation_covers_the_projections_alone(engine: str, scratch:
         assert values["setup"] > 0
 
 
+@installed("onnxruntime")
+def test_the_share_in_int8_counts_products_that_broadcast_and_transpose(tmp_path: Path) -> None:
+    """In int8: 3 x (4 x 16) @ (16 x 8) = 1536. In float: 12 x 8 @ 8 x 32 = 3072, and as much with both transposed."""
+    import onnx
+
+    from dctbench.worker.engines.export import quantised_share
+
+    tensor, node = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+    shapes = {"a": (1, 4, 16), "b": (3, 16, 8), "wide": (32, 8), "tall": (8, 12)}
+    kinds = {"a": onnx.TensorProto.UINT8, "b": onnx.TensorProto.UINT8}
+    graph = onnx.helper.make_graph(
+        [
+            node("MatMulInteger", ["a", "b"], ["ab"]),
+            node("Transpose", ["tall"], ["rows"], perm=[1, 0]),
+            node("Gemm", ["rows", "wide"], ["first"], transB=1),
+            node("Gemm", ["tall", "wide"], ["second"], transA=1, transB=1),
+        ],
+        "products",
+        [tensor(name, kinds.get(name, onnx.TensorProto.FLOAT), shape) for name, shape in shapes.items()],
+        [
+            tensor("ab", onnx.TensorProto.INT32, (3, 4, 8)),
+            *(tensor(name, onnx.TensorProto.FLOAT, (12, 32)) for name in ("first", "second")),
+        ],
+    )
+    model = onnx.helper.make_model(graph)
+    onnx.checker.check_model(model)
+    onnx.save(model, tmp_path / "products.onnx")
+    assert quantised_share(tmp_path / "products.onnx") == 1536 / (1536 + 2 * 3072)
+
+
 @ANNOUNCED
 @pytest.mark.parametrize("engines", FORMS)
 def test_queries_keys_and_values_that_are_not_contiguous_are_read_in_order(engines: list[str], scratch: Path) -> None:
@@ -204,6 +236,66 @@ def test_a_program_computes_with_as_many_threads_as_asked(scratch: Path) -> None
     assert share_of_other_threads(1) < 0.05
     assert share_of_other_threads(2, least=0.1) >= 0.1
     assert share_of_other_threads(1) < 0.05
+
+
+def ticks() -> Callable[[], float]:
+    """A clock that goes on by a second each time that it is read."""
+    seconds = itertools.count()
+    return lambda: float(next(seconds))
+
+
+@installed("onnxruntime")
+def test_compile_is_the_time_of_what_is_made_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dctbench.worker.engines import export
+
+    monkeypatch.setattr(export, "export", lambda module, arguments, path: path.touch())
+    monkeypatch.setattr(export, "quantise", lambda model, path, precision, inputs: path.touch())
+    monkeypatch.setattr(export, "quantised_share", lambda path: 0.5)
+
+    def compile_time(engine: str) -> list[list[float]]:
+        case = case_of("sdpa", engine)
+        collected = Collected()
+        model_file(case, make_workload(case, make_module(case)), tmp_path, None, collected, ticks())
+        assert {figures.metric for figures in collected.measurements} <= {"compile"}
+        return [figures.samples for figures in collected.measurements]
+
+    assert compile_time("onnxruntime-int8-static") == [[2.0]]  # exported, and quantised
+    for engine in ("onnxruntime", "onnxruntime-int8-static"):  # their files are there
+        assert compile_time(engine) == []
+    assert compile_time("onnxruntime-int8") == [[1.0]]
+
+
+@ANNOUNCED
+@installed("onnxruntime")
+def test_the_time_to_load_a_model_is_not_that_of_importing_its_engine(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def takes_a_minute(target: str) -> Any:
+        nonlocal now
+        now += 60.0
+        return catalog.load_target(target)
+
+    monkeypatch.setattr("dctbench.catalog.engines.load_target", takes_a_minute)
+    case, collected = case_of("sdpa", "onnxruntime"), Collected()
+    with gradients(case):
+        deploy(case, make_workload(case, make_module(case)), str(scratch), None, collected, lambda: now)
+    assert now == 60.0
+    assert [figures.samples for figures in collected.measurements if figures.metric == "setup"] == [[0.0]]
+
+
+@installed("executorch")
+def test_the_runtime_of_executorch_is_imported_with_its_engine() -> None:
+    code = """
+import sys
+from dctbench.catalog.engines import ENGINES
+ENGINES["executorch"].load()
+assert "executorch.extension.pybindings.portable_lib" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 @pytest.mark.parametrize("other", [{"mode": "train"}, {"dtype": "bfloat16"}])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import distributed as dist
 
+from dctbench.attention.sharded.communication import Silent
 from dctbench.errors import UsageError
 from dctbench.model import Case
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.text.warning_values import read_warning
+from dctbench.transforms import CostModel, plan_dct
 from dctbench.wording.warnings import message
 from dctbench.worker.devices import cpu
 from dctbench.worker.memory_need import NotEnoughMemoryError
@@ -22,6 +24,7 @@ from dctbench.worker.metrics.latency import ImplausibleError, Sampling
 from dctbench.worker.metrics.output import WrongOutputError
 from dctbench.worker.passes import Untimed
 from dctbench.worker.ranks.measure import Whole, measure_ranks
+from dctbench.worker.ranks.member import build_rank
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8, ranks=2)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -145,3 +148,24 @@ def test_a_pass_that_fails_on_a_rank_costs_its_own_metric_only() -> None:
         "memory.tensor: not measured (ValueError: broken meter)"
     ]
     assert {"flops", "error.noise", "error.smooth"} <= {one.metric for one in answer.measurements}
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("float32", 256), ("bfloat16", 1024)])
+def test_what_is_counted_for_the_ranks_of_gpus_is_planned_with_a_gpus_rates(dtype: str, kept: int) -> None:
+    case = Case("dct-kv", 4 * kept, 4, device="cuda:0", dtype=dtype, ranks=2)
+    there, here = (
+        plan_dct(kept, kept, case.dim, dtype=getattr(torch, dtype), device_type=kind) for kind in ("cuda", "cpu")
+    )
+    assert there != here
+    assert build_rank(case, Silent(0, 2), "meta", None).plan == f"basis + {there}"
+
+
+def test_ranks_are_planned_with_the_rates_of_their_machine() -> None:
+    case = Case("dct-kv", 1024, 4, heads=2, head_dim=32, ranks=2)
+    plans = set()
+    for call in (1e-9, 1.0):
+        rates = asdict(CostModel(call=call))
+        short = plan_dct(256, 256, case.dim, batch=case.batch, cost_model=CostModel(**rates))
+        assert build_rank(case, Silent(1, 2), "meta", rates).plan == f"basis + {short}"
+        plans.add(str(short))
+    assert len(plans) == 2
