@@ -23,7 +23,7 @@ from dctbench.analysis import Summary, summarise
 from dctbench.analysis.accuracy import MARGIN, Standing, TaskResults, task_results
 from dctbench.analysis.resolution import acuities
 from dctbench.compare.accuracy import accuracy_verdicts
-from dctbench.compare.rules import ALPHA, Rules
+from dctbench.compare.rules import ALPHA, LOOKS, Rules
 from dctbench.model import Case, Measurement, Result, ResultDetails, Training, VerdictKind
 from dctbench.stats.midpoint import midpoint
 
@@ -151,10 +151,10 @@ def gates(rng: np.random.Generator, seeds: int, name: str, runs: int) -> dict[st
             for sides, taken in ((few, seeds), (many, MORE_SEEDS * seeds)):
                 one, two = (_trained("dct-x", side[:taken], float(case + 1)) for side in (base, head - lost))
                 sides[one.case] = (one, two)
-        first = accuracy_verdicts(few, Rules(), ALPHA)
+        first = accuracy_verdicts(few, Rules(), ALPHA / LOOKS)
         undecided = {case for case, verdict in first.items() if verdict.kind is VerdictKind.INCONCLUSIVE}
         last = {case: many[case] if case in undecided else few[case] for case in few}
-        verdicts = accuracy_verdicts(last, Rules(), ALPHA)
+        verdicts = accuracy_verdicts(last, Rules(), ALPHA / LOOKS)
         worse = [case for case, verdict in verdicts.items() if verdict.kind is VerdictKind.WORSE]
         if drop:
             found[drop] += any(case.ratio == 1 for case in worse)

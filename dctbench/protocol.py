@@ -53,7 +53,8 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
     Attributes:
         case: what to measure.
         sampling: settings of the latency's sampling, over those of the device.
-        scratch: a folder for exact outputs, which the cases of one sweep share; None to compute them again.
+        scratch: a folder for exact outputs, exported models and what the compiler made, which the cases of one sweep
+            share; None to make them again.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         rates: this machine's rates for the transform planner; None for those that dctbench comes with.
         timing_only: leave out the passes whose figures do not differ between processes.

@@ -76,7 +76,11 @@ METRICS: Mapping[str, Metric] = {
         Metric("energy", JOULES, "energy of one call above what the idle device uses"),
         Metric("bytes.communicated", BYTES, "payload that each rank sends per call, by the ring algorithm (--ranks)"),
         Metric("response", SECONDS, "from the intended release of a call on a schedule to its end (--period)"),
-        Metric("miss_rate", PROPORTION, "share of the calls on a schedule that ended after their deadline"),
+        Metric(
+            "miss_rate",
+            PROPORTION,
+            "share of late calls among those on a schedule",
+        ),
         Metric("misses.longest", CALLS, "most calls in a row that ended after their deadline"),
         Metric("rate", HERTZ, "highest rate at which at most 1% of the calls end after the next release (--search)"),
         Metric(

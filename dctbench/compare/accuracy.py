@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dctbench.analysis import Summary, same_length
 from dctbench.catalog import ACCURACY
 from dctbench.compare.exact import effect_of
-from dctbench.compare.rules import LOOKS, Rules
+from dctbench.compare.rules import Rules
 from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
 from dctbench.stats.multiple import holm
 from dctbench.stats.paired import Mean, mean_of
@@ -25,9 +25,8 @@ def accuracy_verdicts(sides: Mapping[Case, tuple[Summary, Summary]], rules: Rule
     Args:
         sides: base and head of each case.
         rules: of the gate.
-        level: of false alarms over all cases together. A gate shares it between its looks.
+        level: of false alarms over all cases together, at this look.
     """
-    level = level / LOOKS if rules.confirm else level
     pairs = {case: _accuracies(*summaries) for case, summaries in sides.items()}
     known = {case: _change(found, sides[case]) for case, found in pairs.items() if len(found) > 1}
     fallen = _proven({case: Mean(-mean.value, mean.error, mean.degrees) for case, mean in known.items()}, level)

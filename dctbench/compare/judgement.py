@@ -181,7 +181,8 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     found = latency_calls(first, rules, _level(comparison, rules))
     still = tuple(case for case, latency_call in found.items() if latency_call is LatencyCall.OPEN)
     trained = {case: _sides(comparison, case) for case, one in ranking.items() if one is None and case.task is not None}
-    learned = accuracy_verdicts(trained, rules, _level(comparison, rules))
+    looks = LOOKS if rules.confirm or comparison.paired else 1
+    learned = accuracy_verdicts(trained, rules, _level(comparison, rules) / looks)
     if rules.confirm:
         still += tuple(
             case

@@ -54,12 +54,12 @@ def metric_rows(summary: Summary) -> Iterator[list[Any]]:
 
 
 def _counted(summary: Summary, metric: str) -> tuple[float | None, float | None, int]:
-    """Return the bounds of a metric and the samples behind it: of the calls on a schedule, or one value."""
+    """Return the bounds of a metric and how many calls on a schedule are behind it, or one value."""
     kept = summary.timeliness
     if kept is None or metric not in ("response", "miss_rate", "misses.longest"):
         return None, None, 1
     rate = kept.miss_rate()
-    return (rate.low, rate.high, kept.calls) if metric == "miss_rate" else (None, None, kept.calls)
+    return (rate.low, rate.high, kept.calls) if metric == "miss_rate" else (None, None, len(kept.responses))
 
 
 def rows(run: Run, summaries: Sequence[Summary]) -> Iterator[list[Any]]:

@@ -79,14 +79,16 @@ _ONCE: Mapping[Case, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Predicted seconds of one call by case, and whether the rates behind them were measured on this machine.
+    """Predicted seconds of one call by case.
 
+    `lacking` says what was not measured on this machine, such as `no training`; None if the prediction rests on results
+    of this machine.
     `anywhere` is predicted without any measurement, and therefore equal on all machines. `exact` has the seconds of the
     exact outputs that errors are measured against, by the case that computes them.
     """
 
     calls: Mapping[Case, float]
-    measured: bool
+    lacking: str | None
     pace: Pace
     anywhere: Mapping[Case, float]
     exact: Mapping[Case, float] = field(default_factory=dict)
@@ -94,7 +96,12 @@ class Estimate:
     @property
     def caveat(self) -> str:
         """Why the estimate may be far off; empty if it is based on measurements in this environment."""
-        return "" if self.measured else "rough: nothing measured in this environment yet"
+        return f"rough: {self.lacking} measured in this environment yet" if self.lacking else ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether it rests on measurements in this environment."""
+        return self.lacking is None
 
     def overhead(self, case: Case, round: int) -> float:
         """Seconds of one process outside sampling: start, first call, warm-up, checks and, in round 1, other passes.
@@ -197,8 +204,6 @@ def estimate(
     stored = list(stored)
     known, trained = _Known(stored), _Trained(stored, flops)
     calls, anywhere = _calls(cases, flops, stored), _calls(cases, flops, ())
-    # Timed cases are predicted by latencies, and trainings by trainings.
-    measured = all(known.any if case.task is None else trained.known for case in cases)
     exact: dict[Case, float] = {}
     for case in {case.shape: case for case in reversed(cases) if case.scope not in ("encoder", "model")}.values():
         attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward", ranks=None)
@@ -206,7 +211,16 @@ def estimate(
         on_gpu = case.device_kind == "cuda"
         took = exact_flops(case) / HOST_RATE if on_gpu else EXACT_WORK * known.seconds(attention, exact_flops(case))
         exact[case] = 2 * rows * took
-    return Estimate(calls, measured, pace, anywhere, exact)
+    return Estimate(calls, _lacking(cases, known, trained), pace, anywhere, exact)
+
+
+def _lacking(cases: Sequence[Case], known: _Known, trained: _Trained) -> str | None:
+    """Return what is missing for the estimate, in words: latencies predict timed cases, and trainings trainings."""
+    if not known.any and not trained.known:
+        return "nothing"
+    if not known.any and any(case.task is None for case in cases):
+        return "no latency"
+    return "no training" if not trained.known and any(case.task is not None for case in cases) else None
 
 
 def _calls(cases: Sequence[Case], flops: Mapping[Case, int | None], stored: Sequence[Result]) -> dict[Case, float]:

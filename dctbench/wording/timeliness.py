@@ -43,7 +43,8 @@ def outcome(kept: Timeliness) -> str:
     if not kept.misses:
         return f"in time in all {kept.calls:,} calls; at most {most}"
     share = f"{format_proportion(kept.rate_of_misses)}, and at most {most}"
-    row = f"up to {kept.longest_run} in a row" if kept.longest_run > 1 else "never two in a row"
+    more = "or more " if kept.left_out else ""
+    row = f"up to {kept.longest_run} {more}in a row" if kept.longest_run > 1 else "never two in a row"
     given_up = ""
     if kept.late:
         given_up = "; in at least one process every call was late, so that process gave up"

@@ -6,7 +6,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dctbench.model import Case
@@ -30,8 +30,10 @@ def own_cache(case: Case, scratch: str | None) -> Iterator[bool]:
         warnings.simplefilter("ignore")  # of torch's own use of what it deprecates
         import torch._inductor.compile_fx  # noqa: F401
 
-    with tempfile.TemporaryDirectory(prefix="dctbench-compiler-", ignore_cleanup_errors=True) as alone:
-        folder = Path(scratch or alone) / f"compiler-{case.id}"
+    with ExitStack() as stack:
+        if scratch is None:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        folder = Path(scratch) / f"compiler-{case.id}"
         empty = not folder.exists()
         folder.mkdir(exist_ok=True)
         changed = {"TORCHINDUCTOR_CACHE_DIR": str(folder), "TRITON_CACHE_DIR": str(folder / "triton")}

@@ -72,7 +72,8 @@ def measure_case(
         case: what to measure.
         device: the module of its device's kind.
         sampling: when to stop taking latency samples.
-        scratch: a folder shared by the cases of one sweep, for exact outputs; None computes them again.
+        scratch: a folder shared by the cases of one sweep, for exact outputs, exported models and what the compiler
+            made; None makes them again.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         rates: this machine's rates for the transform planner; None for the shipped ones.
         timing_only: leave out the passes whose figures do not differ between processes.

@@ -95,6 +95,9 @@ def test_the_calls_that_a_process_left_out_since_all_were_late_count_as_late() -
     assert (kept.calls, kept.misses, len(kept.responses)) == (298, 100, 203)
     assert kept.miss_rate().high == pytest.approx(stats.beta.ppf(0.95, 101, 198))
     assert list(kept.quantiles) == [0.5, 0.9, 0.95]
+    counts = {row[0]: row[-1] for row in table.metric_rows(summary)}
+    assert (counts["miss_rate"], counts["response"]) == (298, 203)
+    assert "; up to 5 or more in a row; " in words.verdict(summary, Labels([]))
     [all_late] = summarise([late, on_schedule([0.04] * 30, round=2, late=True)])
     assert all_late.timeliness is not None
     assert (all_late.timeliness.calls, all_late.timeliness.misses) == (35, 35)

@@ -202,13 +202,17 @@ def test_a_layer_with_dropout_is_measured_and_its_error_is_that_of_inference(
     assert [text for text in messages(answer) if not text.startswith("latency: ")] == []
 
 
-def test_a_layer_with_dropout_is_checked_after_timing_and_the_form_of_what_was_timed() -> None:
+@pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
+def test_a_layer_with_dropout_is_checked_after_timing_and_the_form_of_what_was_timed(
+    long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Untimed, "long", long)
     for layer, words in (
         (DropsAndChanges, "after timing, the same input gave another output"),
         (DropsIntoNaN, "the output holds NaN or infinite values"),
     ):
         with pytest.raises(WrongOutputError, match=words):
-            measured(own(layer, "train"), timing_only=True)
+            measured(own(layer, "train"), timing_only=not long)
 
 
 def test_a_method_that_reads_what_it_did_not_write_is_refused_although_all_its_outputs_were_right() -> None:

@@ -24,9 +24,18 @@ _PRODUCTS = ("MatMul", "Gemm")
 
 
 def import_exporter() -> None:
-    """Import what torch imports when it exports its first model, which takes longer than to export a small one."""
-    import onnxscript  # noqa: F401
-    import torch._dynamo  # noqa: F401
+    """Import what torch imports when it exports its first model, which takes longer than to export a small one.
+
+    Raises:
+        UnsupportedError: if it is installed and cannot be imported.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import onnxscript  # noqa: F401
+            import torch._dynamo  # noqa: F401
+    except Exception as error:
+        raise UnsupportedError(f"torch cannot export to ONNX here: {reason(error)}") from None
 
 
 def export(module: nn.Module, arguments: Sequence[Tensor], path: Path) -> None:
