@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dctbench.model import Case
 
+_FOLDERS = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+
 
 @contextmanager
 def own_cache(case: Case, scratch: str | None) -> Iterator[bool]:
@@ -26,6 +28,7 @@ def own_cache(case: Case, scratch: str | None) -> Iterator[bool]:
     if case.engine != "compile":
         yield True
         return
+    before = {name: os.environ.get(name) for name in _FOLDERS}  # the import may set them
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own use of what it deprecates
         import torch._inductor.compile_fx  # noqa: F401
@@ -36,9 +39,7 @@ def own_cache(case: Case, scratch: str | None) -> Iterator[bool]:
         folder = Path(scratch) / f"compiler-{case.id}"
         empty = not folder.exists()
         folder.mkdir(exist_ok=True)
-        changed = {"TORCHINDUCTOR_CACHE_DIR": str(folder), "TRITON_CACHE_DIR": str(folder / "triton")}
-        before = {name: os.environ.get(name) for name in changed}
-        os.environ.update(changed)
+        os.environ.update(zip(_FOLDERS, (str(folder), str(folder / "triton")), strict=True))
         try:
             yield empty
         finally:
