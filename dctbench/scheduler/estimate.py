@@ -39,6 +39,11 @@ RECOVERY_CALLS = 1.75 * 4 * 8
 """Calls of a batch of one per step of the training after a conversion: its probes, a backward pass, the original."""
 ZYGOTE_SECONDS = 2.5
 PROCESS_SECONDS = {True: 0.15, False: 2.0}  # forked; started afresh
+MAKING = {"compile": (12.0, 8.0), "executorch": (14.0, 7.0), "onnxruntime": (4.0, 0.5), "openvino": (4.0, 0.5)}
+"""Seconds in which the first process of a case compiles or exports it, and a later one reads what is there, by engine.
+
+They were seen on two slow cores. Where the metric `compile` was measured on this machine, both are scaled by it.
+"""
 RANK_SECONDS = 2.0
 """The start of a further rank, which imports torch for itself while the others do."""
 CONTEXT_SECONDS = 1.0
@@ -84,7 +89,8 @@ class Estimate:
     `lacking` says what was not measured on this machine, such as `no training`; None if the prediction rests on results
     of this machine.
     `anywhere` is predicted without any measurement, and therefore equal on all machines. `exact` has the seconds of the
-    exact outputs that errors are measured against, by the case that computes them.
+    exact outputs that errors are measured against, by the case that computes them. `making` has the seconds in which
+    the first process of a case, and a later one, compile or export it.
     """
 
     calls: Mapping[Case, float]
@@ -92,6 +98,7 @@ class Estimate:
     pace: Pace
     anywhere: Mapping[Case, float]
     exact: Mapping[Case, float] = field(default_factory=dict)
+    making: Mapping[Case, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def caveat(self) -> str:
@@ -118,6 +125,7 @@ class Estimate:
         exact = self.exact.get(case, 0.0) if round == 1 else 0.0
         start = PROCESS_SECONDS[self.pace.forked(case)] + self._gpu_overhead(case, round)
         start += RANK_SECONDS * ((case.ranks or 1) - 1) + self._energy(case, round)
+        start += self.making.get(case, (0.0, 0.0))[round > 1]
         return start + call + rest + untimed[short] * max(call, LEAST_CALL) + exact
 
     def _gpu_overhead(self, case: Case, round: int) -> float:
@@ -211,7 +219,8 @@ def estimate(
         on_gpu = case.device_kind == "cuda"
         took = exact_flops(case) / HOST_RATE if on_gpu else EXACT_WORK * known.seconds(attention, exact_flops(case))
         exact[case] = 2 * rows * took
-    return Estimate(calls, _lacking(cases, known, trained), pace, anywhere, exact)
+    making = {case: known.making(case) for case in cases if case.task is None}
+    return Estimate(calls, _lacking(cases, known, trained), pace, anywhere, exact, making)
 
 
 def _lacking(cases: Sequence[Case], known: _Known, trained: _Trained) -> str | None:
@@ -271,7 +280,11 @@ class _Known:
     def __init__(self, results: Iterable[Result]) -> None:
         self.latencies: dict[Case, float] = {}
         self.rates: dict[_Kind, list[tuple[float, float]]] = {}
+        self.made: dict[tuple[str, str], list[float]] = {}
         for result in results:
+            made = result.measurement("compile")
+            if made:
+                self.made.setdefault((result.case.engine, result.case.device_kind), []).append(made.samples[0])
             latency, counted = result.measurement("latency"), result.measurement("flops")
             if not latency:
                 continue
@@ -300,6 +313,13 @@ class _Known:
             rates = [rate for points in alike for _, rate in points]
             rate = statistics.median(rates) if rates else DEFAULT_RATE
         return flops * MODE_WORK[case.mode] / rate
+
+    def making(self, case: Case) -> tuple[float, float]:
+        """Seconds in which the first process of a case, and a later one, compile or export it."""
+        first, later = MAKING.get(case.engine.partition("-")[0], (0.0, 0.0))
+        made = self.made.get((case.engine, case.device_kind))
+        scale = statistics.median(made) / first if made and first else 1.0
+        return scale * first, scale * later
 
     def _kind(self, case: Case) -> _Kind:
         return (case.implementation, case.device, case.dtype, case.engine, case.threads, case.ranks)

@@ -53,7 +53,7 @@ def shard_of(plan: Plan, shard: Shards) -> Plan:
 
 def _divided(found: Sequence[tuple[Case, ...]], plan: Plan, of: int) -> list[list[tuple[Case, ...]]]:
     pace = replace(plan.estimate.pace, jobs=1, cpu_energy=0.0)  # machines differ in their cores and meters
-    anywhere = replace(plan.estimate, calls=plan.estimate.anywhere, exact={}, pace=pace)
+    anywhere = replace(plan.estimate, calls=plan.estimate.anywhere, exact={}, making={}, pace=pace)
     # In milliseconds, since the last digit of a sum of floats may differ between machines.
     costs = {
         unit: round(1e3 * sum(anywhere.seconds(case, n) for case in unit for n in range(1, plan.rounds[case] + 1)))

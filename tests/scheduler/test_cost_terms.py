@@ -206,3 +206,18 @@ def test_the_parents_of_forked_processes_start_once_a_round() -> None:
 def test_an_estimate_says_why_it_may_be_far_off() -> None:
     assert measured(0.01)[1].caveat == ""
     assert estimate([Case("sdpa", 64)], {}).caveat == "rough: nothing measured in this environment yet"
+
+
+def test_a_case_that_is_compiled_or_exported_takes_longer_by_what_that_took_on_this_machine() -> None:
+    plain = Case("sdpa", 512)
+    stored = [result("sdpa", 512, 1e-3)]
+    for engine in ("compile", "onnxruntime", "onnxruntime-int8", "openvino", "executorch"):
+        case = Case("sdpa", 512, engine=engine)
+        timed = [*stored, result("sdpa", 512, 1e-3, engine=engine)]
+        made = result("dct-x", 64, 1e-3, ratio=4, engine=engine, values={"compile": ("s", 5.0)})
+        first, later = terms.MAKING[engine.partition("-")[0]]
+        for known, scale in ((timed, 1.0), ([*timed, made], 5.0 / first)):
+            found = estimate([plain, case], {}, known)
+            for number, seconds in ((1, first), (2, later)):
+                more = found.overhead(case, number) - found.overhead(plain, number)
+                assert more == pytest.approx(scale * seconds)

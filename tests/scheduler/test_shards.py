@@ -49,7 +49,8 @@ def test_the_division_does_not_depend_on_what_a_machine_has_measured() -> None:
     assert plan(lengths, stored=slow).estimate.calls != plan(lengths).estimate.calls
     predicted = plan(lengths).estimate
     pace = replace(predicted.pace, cpu_energy=1e4)
-    metered = replace(plan(lengths), estimate=replace(predicted, pace=pace))
+    compiled = {case: (1e4, 1e4) for case in predicted.calls if case.seq_len == 64}
+    metered = replace(plan(lengths), estimate=replace(predicted, pace=pace, making=compiled))
     here, there, on_battery = (
         [part.cases for part in divided(one, 3)] for one in (plan(lengths), plan(lengths, stored=slow), metered)
     )
