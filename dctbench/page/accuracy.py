@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,10 @@ from dctbench.text.format import format_seconds
 from dctbench.wording import accuracy as words
 from dctbench.wording.acuity import AcuityTable, acuity_table
 from dctbench.wording.cells import latency_words
+from dctbench.wording.commands import method_flags
 
+Timed = Sequence[tuple[str, Sequence[Summary]]]
+"""What was timed, by run: its title, and its summaries."""
 LATENCY_AXIS, TRAINING_AXIS = "latency of one call", "time of a training"
 
 
@@ -59,7 +63,7 @@ class TaskPart:
         rows: of the table.
         cost_title: what the column of costs holds.
         remarks: failed trainings and rates at the edge of the grid.
-        note: the command that measures the latencies which are missing; None if there are any.
+        note: where latencies come from if not from this shape of this run, or the command that measures them.
     """
 
     title: str
@@ -82,7 +86,7 @@ class AccuracySection:
 
 def accuracy_section(
     summaries: Sequence[Summary],
-    timed: Sequence[Summary],
+    timed: Timed,
     styles: Mapping[Case, Look],
     *,
     reference: str | None,
@@ -93,7 +97,8 @@ def accuracy_section(
 
     Args:
         summaries: of the run.
-        timed: those that a latency may come from: of the run, and of the other runs on the page.
+        timed: those that a latency may come from, with the title of their run: first the run itself, without a title,
+            then the other runs on the page. Each run has been measured on one machine.
         styles: of each case.
         reference: what methods are compared with.
         margin: the loss of accuracy that does not matter; None for the default.
@@ -114,13 +119,13 @@ def accuracy_section(
 
 def _part(
     members: Sequence[TaskResults],
-    timed: Sequence[Summary],
+    timed: Timed,
     styles: Mapping[Case, Look],
     figures: dict[str, Figure],
     key: str,
 ) -> TaskPart:
     cases = list(dict.fromkeys(score.case for results in members for score in results.scores))
-    latencies = {case: cost for case in cases if (cost := latency_of(case, timed)) is not None}
+    latencies, note = latencies_of(cases, timed)
     trainings = {s.case: cost for results in members for s in results.scores if (cost := _training_cost(s)) is not None}
     costs, axis = (latencies, LATENCY_AXIS) if latencies else (trainings, TRAINING_AXIS)
     variants = tuple(_variant(results, costs, styles, figures, f"{key}-{n}", axis) for n, results in enumerate(members))
@@ -137,25 +142,53 @@ def _part(
         rows=tuple(_rows(members, costs)),
         cost_title=axis,
         remarks=tuple(_remarks(members)),
-        note=None if latencies else f"Latency at this length was not measured. {measuring_command(cases)} measures it",
+        note=note,
     )
 
 
-def latency_of(case: Case, timed: Sequence[Summary]) -> Cost | None:
-    """Return the latency of the same method at the same length and width; the same batch comes first."""
-    same = [
-        s
-        for s in timed
-        if s.timed is not None
-        and s.case.task is None
-        and (s.case.implementation, s.case.compression) == (case.implementation, case.compression)
-        and (s.case.seq_len, s.case.heads, s.case.head_dim) == (case.seq_len, case.heads, case.head_dim)
-        and (s.case.scope, s.case.mode, s.case.engine) == ("layer", "forward", "eager")
-    ]
-    found = next((s for s in same if s.case.batch == case.batch), same[0] if same else None)
-    if found is None or found.timed is None:
-        return None
-    return Cost(found.timed.value, found.timed, latency_words(found))
+def latencies_of(cases: Sequence[Case], timed: Timed) -> tuple[dict[Case, Cost], str | None]:
+    """Return the latency of a call of each method at the length and width of a task, and a note on where it is from.
+
+    All of them come from one run, device, dtype and batch, since others do not compare: those that timed most of the
+    methods; of equals those with the batch of the task, and of these the run itself.
+
+    Args:
+        cases: the trainings of a task, which have one shape.
+        timed: those that a latency may come from, with the title of their run; that of the run itself is empty.
+    """
+    found: dict[tuple[int, tuple[object, ...]], dict[Case, Summary]] = {}
+    for run, (_, summaries) in enumerate(timed):
+        for summary in summaries:
+            for case in cases if summary.timed is not None else ():
+                if _is_layer_of(summary.case, case):
+                    found.setdefault((run, summary.case.facet), {})[case] = summary
+    if not found:
+        return {}, f"Latency at this length was not measured. {measuring_command(cases)} measures it"
+    batch = cases[0].batch
+    (run, _), chosen = max(
+        found.items(), key=lambda one: (len(one[1]), next(iter(one[1].values())).case.batch == batch, -one[0][0])
+    )
+    title, of = timed[run][0], next(iter(chosen.values())).case
+    note = None
+    if title or of.batch != batch:
+        note = f"The latencies are those of a batch of {of.batch} in {of.dtype} on {of.device}"
+        note += f", from {title}" if title else ""
+    costs = {
+        case: Cost(summary.timed.value, summary.timed, latency_words(summary))
+        for case, summary in chosen.items()
+        if summary.timed is not None
+    }
+    return costs, note
+
+
+def _is_layer_of(timed: Case, case: Case) -> bool:
+    """Whether a case is a call of the layer that a training had, at any batch and on any device."""
+    return (
+        timed.task is None
+        and (timed.implementation, timed.compression) == (case.implementation, case.compression)
+        and (timed.seq_len, timed.heads, timed.head_dim) == (case.seq_len, case.heads, case.head_dim)
+        and (timed.scope, timed.mode, timed.engine) == ("layer", "forward", "eager")
+    )
 
 
 def _training_cost(score: Score) -> Cost | None:
@@ -170,12 +203,8 @@ def _training_cost(score: Score) -> Cost | None:
 def measuring_command(cases: Sequence[Case]) -> str:
     """Return the command that measures the latency of methods at the shape of a task."""
     first = cases[0]
-    ratios = sorted({case.ratio for case in cases if case.ratio is not None})
-    flags = ["dctbench run", f"--impl {','.join(dict.fromkeys(case.implementation for case in cases))}"]
-    flags += [f"--seq {first.seq_len}"]
-    flags += [f"--ratio {','.join(f'{ratio:g}' for ratio in ratios)}"] if ratios else []
-    flags += [f"--batch {first.batch} --heads {first.heads} --head-dim {first.head_dim}"]
-    return " ".join(flags)
+    words = ["dctbench", "run", *method_flags(cases), "--seq", str(first.seq_len), "--batch", str(first.batch)]
+    return shlex.join([*words, "--heads", str(first.heads), "--head-dim", str(first.head_dim)])
 
 
 def _variant(

@@ -39,26 +39,39 @@ class DeadlinePart:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """What is known of accuracy where some facets of the page are shown.
+
+    Attributes:
+        answers: what each task or model says; empty where no accuracy was measured.
+        facets: of the page.
+        hidden: whether the page opens with another facet.
+    """
+
+    answers: tuple[str, ...]
+    facets: tuple[int, ...]
+    hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSection:
     """What the first screen says.
 
     Attributes:
         sentence: what to ship.
-        answers: what each task says; empty where nothing was trained.
+        learned: what tasks and models say, by the facets of which they say it.
         rows: the methods that nothing else beats.
         reference: what speed-ups refer to.
         more: a sentence on those that the table leaves out, or an empty text.
-        missing: whether no accuracy was measured, so that the page names the command.
         scheduled: whether calls were released on a schedule, so that the table says how many were late.
         deadlines: which methods keep which deadline.
     """
 
     sentence: str
-    answers: tuple[str, ...]
+    learned: tuple[Learned, ...]
     rows: tuple[Row, ...]
     reference: str | None
     more: str
-    missing: bool
     scheduled: bool
     deadlines: tuple[DeadlinePart, ...]
 
@@ -67,28 +80,37 @@ def decision_section(contents: Contents, facet: Facet) -> DecisionSection:
     """Return the first screen for the length that a facet opens with, within its deadline if it has one."""
     accuracies = contents.accuracies(facet)
     rankings = facet.rankings(contents.reference)
-    answers = tuple(accuracy.headline(results) for results in accuracies.tasks)
-    if isinstance(accuracies, ModelQuality):
-        answers = tuple(map(in_model.answer, accuracies.models))
-    kept = _deadlines(contents)
+    learned, kept = _learned(contents), _deadlines(contents)
     if not rankings:
         place = contents.labels.place(facet.summaries[-1].case)
         said = decision.TEMPLATES["nothing_timed"].format(place=place)
-        return DecisionSection(said, answers, (), contents.reference, "", not answers, False, kept)
+        return DecisionSection(said, learned, (), contents.reference, "", False, kept)
     ranking = next(one for one in rankings if one.seq_len == facet.opening[0])
     budgets = usual_budgets(facet.case)
     choice = analysis.choose(ranking, budgets)
     found = decide(ranking, choice, accuracies)
     return DecisionSection(
         sentence=decision.sentence(ranking, choice, found, budgets, contents.labels, accuracies),
-        answers=answers,
-        rows=tuple(decision.rows(ranking, choice, found, accuracies)),
+        learned=learned,
+        rows=tuple(decision.rows(ranking, choice, found, budgets, accuracies)),
         reference=None if ranking.reference is None else ranking.reference.case.name,
         more=decision.TEMPLATES["not_shown"].format(count=found.more) if found.more else "",
-        missing=not answers,
         scheduled=facet.case.deadline is not None,
         deadlines=kept,
     )
+
+
+def _learned(contents: Contents) -> tuple[Learned, ...]:
+    """What is known of accuracy, in the order of the facets; facets of which the same is known have one part."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for number, facet in enumerate(contents.facets):
+        known = contents.accuracies(facet)
+        if isinstance(known, ModelQuality):
+            answers = tuple(map(in_model.answer, known.models))
+        else:
+            answers = tuple(accuracy.headline(results) for results in known.tasks)
+        found.setdefault(answers, []).append(number)
+    return tuple(Learned(answers, tuple(facets), hidden=0 not in facets) for answers, facets in found.items())
 
 
 def _deadlines(contents: Contents) -> tuple[DeadlinePart, ...]:

@@ -20,6 +20,7 @@ from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.in_model import ModelQuality, in_models
 from dctbench.model import Case
+from dctbench.page.palette import Look, looks
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.commands import shape_flags
 from dctbench.wording.labels import Labels
@@ -119,6 +120,12 @@ class Contents:
         found = {curve_of(case): case for facet in self.facets for case in facet.cases}
         methods = analysis.method_order((case.implementation for case in found.values()), self.reference)
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.compression))
+
+    @cached_property
+    def looks(self) -> Mapping[Case, Look]:
+        """The look of each case, the same in every figure: that of its curve."""
+        curves = {curve_of(case): look for case, look in looks(self.curves, self.reference).items()}
+        return {case: curves[curve_of(case)] for facet in self.facets for case in facet.cases}
 
     @cached_property
     def _learned(self) -> Accuracies:

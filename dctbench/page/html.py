@@ -24,9 +24,8 @@ from dctbench.page.charts.history import history_chart
 from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.data import embedded, page_data
 from dctbench.page.decision import decision_section
-from dctbench.page.facets import Contents, Facet, arrange
+from dctbench.page.facets import Contents, arrange
 from dctbench.page.in_model import InModelSection, in_model_section
-from dctbench.page.palette import looks
 from dctbench.page.regressions import section
 from dctbench.page.spectrum import SpectrumSection, spectrum_section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
@@ -85,10 +84,11 @@ def html(
     page: str = assets.template().render(
         heading=heading or " and ".join(run.title for run in runs),
         runs=shown,
+        untrained=[number for number, one in enumerate(shown) if not one["accuracy"] and not one["in_model"]],
         reference=contents.reference,
         decision=decision_section(contents, first),
         longest=against.shapes[-1] if against.shapes else None,
-        latency_svg=_drawing(first, contents.reference),
+        latency_svg=latency_svg(first.summaries, contents.looks, Labels([])),
         payoffs=against.payoffs,
         sentences=general,
         lines=LIST_LINES,
@@ -155,29 +155,31 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
 def _stability(contents: Contents, number: int) -> StabilitySection | None:
     """The section on stability of a run. For a large run, the samples of one length are drawn."""
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
-    styles = looks((summary.case for summary in summaries), contents.reference)
     most = MOST_LENGTHS if len(summaries) <= DRAWN_RESULTS else 1
     return stability_section(
-        summaries, styles, contents.labels, prefix=f"run-{number}-" if number else "", most_lengths=most
+        summaries, contents.looks, contents.labels, prefix=f"run-{number}-" if number else "", most_lengths=most
     )
 
 
 def _accuracy(contents: Contents, number: int) -> AccuracySection | None:
-    """The section on accuracy of a run. Latency comes from the run or, where it has none, from the others."""
+    """The section on accuracy of a run. Latency comes from the run or from one of the others."""
     summaries = contents.runs[number].summaries
-    others = [s for other, run in enumerate(contents.runs) if other != number for s in run.summaries]
-    styles = looks((s.case for s in summaries), contents.reference)
+    others = [(run.title, run.summaries) for other, run in enumerate(contents.runs) if other != number]
     prefix, margin = f"run-{number}-" if number else "", contents.runs[number].run.settings.margin
     return accuracy_section(
-        summaries, [*summaries, *others], styles, reference=contents.reference, margin=margin, prefix=prefix
+        summaries,
+        [("", summaries), *others],
+        contents.looks,
+        reference=contents.reference,
+        margin=margin,
+        prefix=prefix,
     )
 
 
 def _timely(contents: Contents, number: int) -> TimelySection | None:
     """The section on deadlines of a run."""
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
-    styles = looks((summary.case for summary in summaries), contents.reference)
-    return timely_section(summaries, styles, contents.labels, prefix=f"run-{number}-" if number else "")
+    return timely_section(summaries, contents.looks, contents.labels, prefix=f"run-{number}-" if number else "")
 
 
 def _spectrum(contents: Contents, number: int) -> SpectrumSection | None:
@@ -189,9 +191,8 @@ def _spectrum(contents: Contents, number: int) -> SpectrumSection | None:
 def _between(contents: Contents, number: int) -> BetweenSection | None:
     """The section on what a run communicates between devices."""
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
-    styles = looks((summary.case for summary in summaries), contents.reference)
     prefix = f"run-{number}-" if number else ""
-    return between_section(summaries, styles, contents.reference, prefix=prefix)
+    return between_section(summaries, contents.looks, contents.reference, prefix=prefix)
 
 
 def _protocols(contents: Contents, number: int) -> list[ProtocolTable]:
@@ -202,8 +203,7 @@ def _protocols(contents: Contents, number: int) -> list[ProtocolTable]:
 def _in_model(contents: Contents, number: int) -> InModelSection | None:
     """The section on the model of a run."""
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
-    styles = looks((s.case for s in summaries), contents.reference)
-    return in_model_section(summaries, styles, prefix=f"run-{number}-" if number else "")
+    return in_model_section(summaries, contents.looks, prefix=f"run-{number}-" if number else "")
 
 
 def _shape(summaries: Sequence[Summary]) -> str:
@@ -222,10 +222,6 @@ def _shape(summaries: Sequence[Summary]) -> str:
 def _fact(value: Any) -> str:
     """`8 of 64` for heads and their dimension; other facts as they are."""
     return " of ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _drawing(facet: Facet, reference: str | None) -> str | None:
-    return latency_svg(facet.summaries, looks(facet.cases, reference), Labels([]))
 
 
 def _rows(contents: Contents) -> list[dict[str, Any]]:

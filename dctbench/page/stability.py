@@ -111,9 +111,9 @@ def stability_section(
 
 
 def _severity(one: Stability) -> tuple[bool, float]:
-    """A sort key: unsteady cases first, then those with the widest interval."""
+    """A sort key: unsteady cases first, then those with the widest interval; one sample is of unknown precision."""
     assert one.summary.latency is not None
-    return (not one.troubles, -one.summary.latency.factor)
+    return (not one.troubles, -math.inf if len(one.summary.samples) == 1 else -one.summary.latency.factor)
 
 
 def _sentence(found: Sequence[Stability], unsteady: Sequence[Stability], labels: Labels) -> str:
@@ -137,7 +137,9 @@ def _unsteady_line(one: Stability, labels: Labels) -> str:
     assert latency is not None
     reasons = []
     for trouble in one.troubles:
-        if trouble is Instability.WIDE:
+        if trouble is Instability.WIDE and len(one.summary.samples) == 1:
+            reasons.append("one sample, so nothing tells how precise its latency is")
+        elif trouble is Instability.WIDE:
             known = f"its latency is only known to {factor_words(latency.factor)}"
             within = format_percent(one.within)
             if one.between is None:

@@ -170,7 +170,7 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
     return "; ".join(words.format(tasks=accuracy.listed(names)) for words, names in said.items() if names)
 
 
-def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accuracies) -> list[Row]:
+def rows(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budgets, accuracies: Accuracies) -> list[Row]:
     """Return the rows of the decision table, fastest first."""
     broken = {summary.case: breaches for summary, breaches in choice.over}
     first = decision.leaders[0] if decision.leaders else None
@@ -191,19 +191,20 @@ def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accur
                 memory=cells.memory_words(summary),
                 accuracy=accuracy_cell(summary, accuracies),
                 error=cells.error_words(summary) if summary.approximates and not summary.exact else "-",
-                why="; ".join([*([_leads(summary, decision)] if leading else []), *reasons, *_dearer(summary, first)]),
+                why="; ".join(
+                    [*([_leads(summary, decision, budgets)] if leading else []), *reasons, *_dearer(summary, first)]
+                ),
                 leading=leading,
             )
         )
     return found
 
 
-def _leads(summary: Summary, decision: Decision) -> str:
-    """Why a leader leads. Nobody recommends a method of which nothing says what it is worth."""
+def _leads(summary: Summary, decision: Decision, budgets: Budgets) -> str:
+    """Why a leader leads. Nobody recommends a method of which nothing says that it gives up little enough."""
     if not decision.told:
         return TEMPLATES["least_time"]
-    known = decision.learned or summary.approximates or summary.method.kind is Kind.EXACT
-    if known:
+    if decision.learned or recommendation.error_settled(summary, budgets):
         return TEMPLATES["recommended"]
     return TEMPLATES["unproven" if len(decision.leaders) == 1 else "unproven_tied"]
 

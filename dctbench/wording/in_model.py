@@ -11,7 +11,7 @@ from dctbench.analysis.decision import Worth
 from dctbench.analysis.in_model import MARGIN, Answer, Figures, InModel, ModelQuality, Quality, Replaced
 from dctbench.text.format import format_percent, format_ratio
 from dctbench.wording.accuracy import difference_words
-from dctbench.wording.cells import interval_words
+from dctbench.wording.cells import latency_words
 from dctbench.wording.summary import speedup_with_interval
 
 METRICS = {
@@ -81,7 +81,7 @@ def answer(found: InModel) -> str:
     best = faster[0]
     assert best.speedup is not None
     figures = best.figures(found.named)
-    gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
+    gain = f"{best.summary.case.name} makes {model} {speedup_with_interval(best.speedup)} as fast"
     if found.answer is Answer.NOT_EVALUATED:
         what = no_shares(found) or "evaluate(model) beside the model would say what that costs"
         trained = " after training" if figures.trained else ""
@@ -187,7 +187,7 @@ def rows(found: InModel, metrics: Sequence[str]) -> list[ModelRow]:
     original = ModelRow(
         name=f"{found.original.case.name} (as it is)",
         control=False,
-        latency="-" if found.original.timed is None else interval_words(found.original.timed),
+        latency=latency_words(found.original),
         speedup=format_ratio(1.0),
         quality=tuple(_original_words(found, metric) for metric in metrics),
         change="-",
@@ -207,7 +207,7 @@ def _row(one: Replaced, judged: str, metrics: Sequence[str]) -> ModelRow:
     return ModelRow(
         name=summary.case.name,
         control=one.control,
-        latency=summary.status if summary.timed is None else interval_words(summary.timed),
+        latency=summary.status if summary.timed is None else latency_words(summary),
         speedup="-" if one.speedup is None else speedup_with_interval(one.speedup),
         quality=tuple(quality_words(one.quality.get(metric)) for metric in metrics),
         change=change_words(one.quality.get(judged)),

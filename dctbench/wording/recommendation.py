@@ -43,8 +43,8 @@ TEMPLATES = {
     "nobody": "At {place}{within}, no method can be recommended: {why}.",
     "none_keeps": "none stays within these limits",
     "none_measured": "no method has every figure that these limits need",
-    "one_breaks": "1 breaks them, and of {unmeasured} not all that they ask for was measured",
-    "some_break": "{over} break them, and of {unmeasured} not all that they ask for was measured",
+    "one_breaks": "1 breaks them; for {unmeasured}, a figure that they need is missing",
+    "some_break": "{over} break them; for {unmeasured}, a figure that they need is missing",
     "no_winner": "At {place}{within}: no clear winner among {names}{unjudged}.",
     "ship": "At {place}{within}: ship {costs}.",
     "least": "At {place}{within}: {costs} took the least time{among}; {why}: measure with dctbench run --rounds 3.",
@@ -62,9 +62,9 @@ TEMPLATES = {
     "other": "another function than softmax attention",
     "untrained": "error unknown before training",
     "fastest_exact": "fastest exact method: {costs}",
-    "fastest_judged": "fastest method that its error judges: {costs}",
+    "fastest_judged": "fastest method with a meaningful error: {costs}",
     "least_exact": "exact method that took the least time: {costs}",
-    "least_judged": "method that its error judges and that took the least time: {costs}",
+    "least_judged": "method with a meaningful error that took the least time: {costs}",
     "over": "over budget: {name}, {broken}",
     "broken": "{budget} {amount} > {limit}",
     "broken_late": "{budget} up to {amount} > {limit}",
@@ -90,7 +90,7 @@ def verdict(
     if len(leaders) > 1:
         names = ", ".join(costs(summary, ranking.reference, budgets.confidence) for summary in leaders)
         return _fill("no_winner", place=place, within=within, names=names, unjudged=unjudged)
-    template = "ship" if floors or _error_settled(leaders[0], budgets) else "fastest"
+    template = "ship" if floors or error_settled(leaders[0], budgets) else "fastest"
     named = costs(leaders[0], ranking.reference, budgets.confidence)
     return _fill(template, place=place, within=within, costs=named, unjudged=unjudged)
 
@@ -139,7 +139,7 @@ def _judged(summary: Summary) -> bool:
     return summary.approximates or summary.exact
 
 
-def _error_settled(summary: Summary, budgets: Budgets) -> bool:
+def error_settled(summary: Summary, budgets: Budgets) -> bool:
     """Whether an error budget was set and says something of the method, or the method is exact."""
     return (budgets.limits_error and summary.approximates) or summary.exact
 
@@ -219,7 +219,7 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     waiting = [s.case.name for s in choice.within if s.launch_bound]
     if waiting:
         lines.append(f"launch-bound, a time of the host: {', '.join(waiting)}; --engine cudagraph shows the GPU's")
-    if any(s.approximates and not _error_settled(s, budgets) for s in named):
+    if any(s.approximates and not error_settled(s, budgets) for s in named):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
     return lines if budgets.limits_error else [*lines, *cells.error_notes(named)]
 

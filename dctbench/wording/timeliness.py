@@ -21,6 +21,8 @@ CAUSES = {
     periodic.UNKNOWN: "unknown",
 }
 """What a likely cause is called."""
+_NEARLY_ALL = 0.995
+"""A share from which on a percentage without decimals would be 100%."""
 _PERCENTILES = {0.5: "p50", 0.9: "p90", 0.95: "p95", 0.99: "p99", 0.999: "p99.9"}
 
 
@@ -37,12 +39,13 @@ def outcome(kept: Timeliness) -> str:
     """`in time in all 300 calls; at most 1.0% are late (95%; 1.6% at 99%)`, or how many were late, and likely why."""
     if kept.late and kept.misses == kept.calls:
         completed = f"{format_three_digits(kept.rate)} calls/s were completed"
-        return f"late: every call was, so it was given up after {kept.calls} calls; {completed}{_because(kept)}"
+        return f"every call was late, so the case was stopped after {kept.calls} calls; {completed}{_because(kept)}"
     rate, surely = kept.miss_rate(), kept.miss_rate(0.99)
     most = f"{format_at_most(rate.high)} are late (95%; {format_at_most(surely.high)} at 99%)"
     if not kept.misses:
         return f"in time in all {kept.calls:,} calls; at most {most}"
-    share = f"{format_proportion(kept.rate_of_misses)}, and at most {most}"
+    misses = format_proportion(kept.rate_of_misses) if kept.rate_of_misses < _NEARLY_ALL else "more than 99%"
+    share = f"{misses}, and at most {most}"
     more = "or more " if kept.left_out else ""
     row = f"up to {kept.longest_run} {more}in a row" if kept.longest_run > 1 else "never two in a row"
     given_up = ""
@@ -106,5 +109,6 @@ def overall(found: list[Timeliness]) -> str:
     """`3 of 8 cases were in time in every call`, for the head of a section."""
     good = sum(not kept.misses for kept in found)
     if len(found) == 1:
-        return f"The one case was {'in time in every call' if good else 'late in some calls'}"
+        late = "late in every call" if found[0].misses == found[0].calls else "late in some calls"
+        return f"The one case was {'in time in every call' if good else late}"
     return f"{good} of {len(found)} cases were in time in every call"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dctbench import catalog
 from dctbench.analysis.budgets import QUANTITIES
 from dctbench.model import Verdict
-from dctbench.text.format import format_percent, format_ratio, format_ratio_with_interval
+from dctbench.text.format import format_ratio, format_ratio_with_interval
 from dctbench.text.quantity import Quantity
 from dctbench.wording.accuracy import points, points_of
 
@@ -78,7 +78,7 @@ def limit(verdict: Verdict) -> str:
         return f"≤ {amount(verdict, verdict.tolerance)}"
     if verdict.metric == catalog.ACCURACY:
         return points_of(verdict.tolerance)
-    return format_percent(verdict.tolerance) if verdict.tolerance else "exact"
+    return f"{100 * verdict.tolerance:g}%" if verdict.tolerance else "exact"
 
 
 def by_device(tolerances: Mapping[str, float], write: Callable[[float], str]) -> str:

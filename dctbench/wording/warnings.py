@@ -44,6 +44,8 @@ def warning_lines(summaries: Iterable[Summary], labels: Labels) -> list[str]:
 
 def _kind(warning: CaseWarning) -> str:
     values = [warning.values[name] for name in _KINDS.get(warning.code, ())]
+    if warning.code is WarningCode.DRIFT:
+        values.append(warning.values["drift"] > 0)  # slower and faster have different causes
     return canonical_json([warning.code.value, *values])
 
 

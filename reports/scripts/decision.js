@@ -126,9 +126,8 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
  * @param {DecisionOfRows} decision
  * @param {Row} row
  */
-function reasonsFor({ found, told, leaders }, row) {
-  const curve = curveOf(row);
-  const known = state.facet.learned || curve.exact || approximates(curve);
+function reasonsFor({ budgets, found, told, leaders }, row) {
+  const known = state.facet.learned || isErrorSettled(row, budgets);
   const leads = known ? "recommended" : leaders.length === 1 ? "unproven" : "unproven_tied";
   const reasons = leaders.includes(row) ? [phrase(told ? leads : "least_time")] : [];
   const [, broken] = found.over.find(([over]) => over === row) ?? [row, []];

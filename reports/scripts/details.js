@@ -16,7 +16,8 @@ function rowDetails(row) {
   const samples = samplesOf(row);
   if (samples !== null) {
     const [drawn, total] = [samples.shares.length, valueAt("count", row) ?? 0];
-    const which = drawn < total ? drawn + " of " + total + " samples" : total + " samples";
+    const samplesOfAll = total + (total === 1 ? " sample" : " samples");
+    const which = drawn < total ? drawn + " of " + samplesOfAll : samplesOfAll;
     const range = formatSeconds(samples.least) + " to " + formatSeconds(samples.greatest);
     const caption = which + " in the order taken, " + range;
     parts.push(make("figure", { class: "samples" }, sampleStrip(samples.shares, caption), make("figcaption", {}, caption)));

@@ -12,7 +12,8 @@ function latencyChart(width) {
   /** @type {PlotlyTrace[]} */
   const drawn = traces;
   if (state.latency !== null) {
-    drawn.push(levelTrace("budget " + formatSeconds(state.latency), state.latency));
+    const of = budgetsFor(rankedRows(state.facet, state.n)).some((budget) => budget.name === data.choice.mean) ? "" : "of p99 ";
+    drawn.push(levelTrace("budget " + of + formatSeconds(state.latency), state.latency));
     seconds.push(state.latency);
   }
   const yaxis = secondAxis(seconds, names[state.tail]);

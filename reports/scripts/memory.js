@@ -14,7 +14,7 @@ function memoryChart(width) {
     drawn.push(levelTrace("this machine: " + formatSize(capacity), capacity));
     sizes.push(capacity);
   }
-  if (state.memory !== null) {
+  if (state.memory !== null && state.kind !== "process") {
     drawn.push(levelTrace("budget " + formatSize(state.memory), state.memory));
     sizes.push(state.memory);
   }

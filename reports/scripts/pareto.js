@@ -51,7 +51,9 @@ function paretoChart() {
   }
   const seconds = rows.map((row) => secondsAt("mean", row)).filter(isPresent);
   const [xaxis, yaxis] = [secondAxis(seconds, "latency"), errorAxis(rows.map(error))];
-  return { data: [frontTrace, ...marks], layout: { xaxis: xaxis, yaxis: yaxis, shapes: budgets } };
+  const ofTail = state.latency !== null && budgetsFor(rows).every((budget) => budget.name !== data.choice.mean);
+  const note = ofTail ? "The vertical line is the budget of the p99 latency, and the marks are at the mean." : "";
+  return { data: [frontTrace, ...marks], layout: { xaxis: xaxis, yaxis: yaxis, shapes: budgets }, note: note };
 }
 
 /** @param {Row} row */

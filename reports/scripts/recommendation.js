@@ -140,6 +140,15 @@ function limitsError(budgets) {
 }
 
 /**
+ * Whether a row is exact, or an error budget is set and says something of it.
+ * @param {Row} row
+ * @param {Budget[]} budgets
+ */
+function isErrorSettled(row, budgets) {
+  return isExact(row) || (limitsError(budgets) && approximates(curveOf(row)));
+}
+
+/**
  * Why no row is within the budgets.
  * @param {Budgeted} found
  */
@@ -194,8 +203,7 @@ function recommendationText(found, budgets, where) {
     return phrase("no_winner", { ...where, names: found.leaders.map(costs).join(", "), unjudged: unjudged });
   }
   const [leader] = found.leaders;
-  const settled = isExact(leader) || (limitsError(budgets) && approximates(curveOf(leader)));
-  return phrase(settled ? "ship" : "fastest", { ...where, costs: costs(leader), unjudged: unjudged });
+  return phrase(isErrorSettled(leader, budgets) ? "ship" : "fastest", { ...where, costs: costs(leader), unjudged: unjudged });
 }
 
 /**

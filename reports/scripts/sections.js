@@ -14,18 +14,27 @@ function renderSections() {
   renderLines("misfits", facet.misfits, names);
   renderLines("scalings", facet.scalings, names);
   renderLines("energy", facet.energy, names);
-  renderList("roofs", placed.map(rooflineSentence));
+  renderList("roofs", placed.map(rooflineSentence), facet.ceilings.length ? "Nothing that is shown was timed here." : undefined);
   const [fastest, leanest] = (shapes[state.n] ?? []).map(sentence);
   const nothing = phrase("nothing_timed", { place: state.at });
   setText("fastest", fastest === undefined ? nothing : "At " + state.at + ", " + fastest + allCompressionsSuffix() + ".");
   setText("leanest", leanest === undefined ? nothing : leanest + allCompressionsSuffix() + ".");
   setText("nearest", facet.nearest[state.n] ? sentence(facet.nearest[state.n]) + allCompressionsSuffix() + "." : "");
-  findAll("[data-facets]").forEach(function (part) {
-    part.hidden = !(part.dataset.facets ?? "").split(" ").includes(String(facet.number));
-  });
-  findAll("[data-run]").forEach((part) => (part.hidden = Number(part.dataset.run) !== facet.run));
+  showFor("facets", facet.number);
+  showFor("runs", facet.run);
   findAll('[data-text="reference"]').forEach((element) => (element.textContent = state.reference));
   findAll('[data-text="at"]').forEach((element) => (element.textContent = " at " + state.at));
+}
+
+/**
+ * Show of the parts that are about some facets or runs those that are about one of them.
+ * @param {"facets" | "runs"} what
+ * @param {number} number
+ */
+function showFor(what, number) {
+  findAll("[data-" + what + "]").forEach(function (part) {
+    part.hidden = !(part.dataset[what] ?? "").split(" ").includes(String(number));
+  });
 }
 
 /**

@@ -94,7 +94,7 @@ def test_a_loss_that_cannot_be_excluded_is_no_recommendation() -> None:
     """Two answers of a hundred lost: the interval of the difference goes beyond two points."""
     found = judged(rounds("dct-kv", 5e-3, 58, ratio=2))
     assert found.answer is Answer.NOT_KEPT
-    assert words.answer(found).startswith("n = 128: keep sdpa: dct-kv r=2 makes it 2.00x")
+    assert words.answer(found).startswith("n = 128: keep sdpa: dct-kv r=2 makes minilm 2.00x")
 
 
 def test_training_may_bring_the_answers_back() -> None:

@@ -77,8 +77,10 @@ def test_the_verdict_states_its_bound_and_likely_causes() -> None:
         "4 of 300 calls late, 1.3%, and at most 3.1% are late (95%; 3.9% at 99%); up to 3 in a row; likely causes: the "
         "call before it was still running (2), other programs had the cores (1), unknown (1)"
     )
+    nearly = verdict(on_schedule([0.02] * 299 + [0.004]))
+    assert "299 of 300 calls late, more than 99%, and at most" in nearly
     late = on_schedule([0.04] * 30, dict.fromkeys(range(30), "compute"), late=True)
-    assert "late: every call was, so it was given up after 30 calls; 50.0 calls/s were completed" in verdict(late)
+    assert "every call was late, so the case was stopped after 30 calls; 50.0 calls/s were completed" in verdict(late)
     mixed = verdict(late, on_schedule([0.004] * 100, round=2))
     assert "100 of 200 calls late, 50%," in mixed
     assert (

@@ -39,6 +39,25 @@ def test_accuracy_is_drawn_within_the_screen_for_everyone(
     assert browser.get_log("browser") == []
 
 
+def test_a_model_is_drawn_under_its_name_and_another_run_has_its_own_answers(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    model = recorded([*rounds("sdpa", 10e-3, 60, share=0.4), *rounds("dct-kv", 5e-3, 61, ratio=2)], label="a model")
+    layers = recorded(in_two_rounds([result("sdpa", 256, 2e-3), result("full", 256, 4e-3)]), label="layers")
+    screen(browser, 1280)
+    browser.get(written(html([model, layers]), tmp_path))
+    settled(browser, "in-model-0")
+    [drawing] = browser.find_elements(By.CSS_SELECTOR, "#in-model-0 svg[role=img]")
+    assert drawing.get_attribute("aria-label") == "minilm at n = 128"
+    answers = browser.find_element(By.CSS_SELECTOR, "#decision .answers")
+    assert "minilm" in answers.text
+    browser.find_element(By.CSS_SELECTOR, "#choices [name=run] option[value='1']").click()
+    assert not answers.is_displayed()
+    assert browser.find_element(By.ID, "recommendation").text.startswith("At n = 256, layer: ship sdpa")
+    assert violations(browser) == []
+    assert browser.get_log("browser") == []
+
+
 def test_a_page_of_trainings_alone_opens_without_errors(browser: webdriver.Chrome, tmp_path: Path) -> None:
     screen(browser, 1280)
     browser.get(written(html([recorded(whole_suite())]), tmp_path))

@@ -347,7 +347,7 @@ def test_what_rounds_do_not_tell_is_not_told(
         decided = decide(ranking, choice, known)
         said = first_screen.sentence(ranking, choice, decided, Budgets(), labels, known)
         assert browser.find_element(By.ID, "recommendation").text == said
-        why = {row.name: row.why for row in first_screen.rows(ranking, choice, decided, known)}
+        why = {row.name: row.why for row in first_screen.rows(ranking, choice, decided, Budgets(), known)}
         names, reasons = (texts(browser, f"#decided tbody {cell}") for cell in ("th", "td:last-child"))
         assert dict(zip(names, reasons, strict=True)) == why
 

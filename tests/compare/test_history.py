@@ -183,7 +183,7 @@ def test_every_format_says_the_same(store: Store, capsys: pytest.CaptureFixture[
     assert [row.split(",")[-1] != "" for row in rows] == [number == 8 for number in range(16)]
     # The eight wobbles of each level have the medians 1 and 1.005.
     trend = (
-        "since run 00000008 (2026-01-09 03:04) 1.51x the latency before: 2.00 ms became 3.02 ms, 1.50x as ratio to sdpa"
+        "since run 00000008 (2026-01-09 03:04) 1.51x the latency before: 2.00 ms became 3.02 ms, 1.50x relative to sdpa"
     )
     assert f"- {trend}\n" in said["md"]
     lines = said["table"].splitlines()

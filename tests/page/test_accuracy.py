@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -32,7 +33,7 @@ TIMED = in_two_rounds(
 def section(*more: list) -> AccuracySection:  # type: ignore[type-arg]
     summaries = learned(whole_suite(), *more)
     styles = looks((summary.case for summary in summaries), "sdpa")
-    found = accuracy_section(summaries, summaries, styles, reference="sdpa")
+    found = accuracy_section(summaries, [("", summaries)], styles, reference="sdpa")
     assert found is not None
     return found
 
@@ -56,7 +57,7 @@ def test_accuracy_stands_against_latency_where_it_was_measured_and_else_against_
     assert (acuity.cost_title, mnist1d.cost_title) == ("time of a training", "latency of one call")
     assert mnist1d.note is None
     assert acuity.note == (
-        "Latency at this length was not measured. dctbench run --impl sdpa,dct-x,pool,none --seq 64 --ratio 4,8 "
+        "Latency at this length was not measured. dctbench run --impl sdpa,dct-x,pool,none --ratio 4,8 --seq 64 "
         "--batch 50 --heads 4 --head-dim 16 measures it"
     )
 
@@ -78,7 +79,7 @@ def test_a_chart_shows_what_the_verdict_compares_and_no_front_has_a_layer_that_w
     timed = [*TIMED, *in_two_rounds([result("linear", 40, 3e-5, **WIDTH)])]
     summaries = learned(beside, timed)
     styles = looks((summary.case for summary in summaries), "sdpa")
-    found = accuracy_section(summaries, summaries, styles, reference="sdpa")
+    found = accuracy_section(summaries, [("", summaries)], styles, reference="sdpa")
     assert found is not None
     traces = {t["name"]: t for t in found.figures["task-0-0"]["data"] if t.get("showlegend") is None}
     assert traces["dct-x r=4"]["y"] == [pytest.approx(0.82)]  # of the two seeds that sdpa has as well
@@ -169,7 +170,7 @@ def test_the_table_has_the_mean_over_the_seeds_that_the_verdict_compares() -> No
         *trained("sdpa", [0.8, 0.82]), *trained("none", [0.3, 0.31]), *trained("dct-x", [0.8, 0.84, 0.2], ratio=4),
     ]  # fmt: skip
     summaries = learned(results)
-    found = accuracy_section(summaries, summaries, looks((s.case for s in summaries), "sdpa"), reference="sdpa")
+    found = accuracy_section(summaries, [("", summaries)], looks((s.case for s in summaries), "sdpa"), reference="sdpa")
     assert found is not None
     [part] = found.parts
     told = {row.name: row.cells[0][0] for row in part.rows}
@@ -182,6 +183,45 @@ def test_failed_trainings_of_exact_attention_do_not_make_a_task_solved_without_i
     text = without_scripts(html([recorded(RUN, results)]))
     assert "On mnist1d, n = 40, 3 of 3 trainings of sdpa failed, so no method can be judged" in text
     assert "solved without attention" not in text
+
+
+def test_all_latencies_of_a_task_come_from_one_machine_and_the_section_says_which() -> None:
+    learned_here = learned(whole_suite(), in_two_rounds([result("sdpa", 40, 1e-4, **WIDTH)]))
+    gpu = WIDTH | {"device": "cuda:0", "dtype": "bfloat16", "batch": 8}
+    times = {("sdpa", None): 1e-5, ("dct-x", 4): 6e-6, ("none", None): 2e-6}
+    server = learned(in_two_rounds(result(name, 40, s, ratio=r, **gpu) for (name, r), s in times.items()))
+    cases = [summary.case for summary in [*learned_here, *server]]
+    found = accuracy_section(
+        learned_here, [("", learned_here), ("the server", server)], looks(cases, "sdpa"), reference="sdpa"
+    )
+    assert found is not None
+    mnist1d = found.parts[1]
+    costs = {row.name: row.cost.split(" (")[0] for row in mnist1d.rows}
+    assert costs == {
+        "sdpa": "10.0 µs", "dct-x r=4": "6.00 µs", "dct-x r=8": "-",
+        "pool r=4": "-", "linformer r=4": "-", "none": "2.00 µs",
+    }  # fmt: skip
+    assert mnist1d.note == "The latencies are those of a batch of 8 in bfloat16 on cuda:0, from the server"
+    alone = accuracy_section(learned_here, [("", learned_here)], looks(cases, "sdpa"), reference="sdpa")
+    assert alone is not None
+    assert alone.parts[1].note is None
+
+
+def test_a_page_of_two_runs_shows_the_accuracy_of_the_one_that_has_it_beside_the_other() -> None:
+    timed, learned_too = recorded(RUN, TIMED), recorded(replace(RUN, label="the trainings"), whole_suite())
+    text = without_scripts(html([timed, learned_too]))
+    section = text.split('id="h-accuracy"')[1].split('id="h-pareto"')[0]
+    assert re.findall(r'<div data-runs="([\d ]+)">', section) == ["0", "1 0"]
+    assert "Accuracy was not measured in this run, but in the trainings." in section
+
+
+def test_a_method_looks_the_same_in_the_figures_of_every_run_and_section() -> None:
+    other = in_two_rounds([result(name, 256, 1e-3) for name in ("sdpa", "linear", "full")])
+    contents = arrange([recorded(replace(RUN, label="other"), other), recorded(RUN, [*TIMED, *whole_suite()])], "sdpa")
+    drawn = {curve["name"]: (curve["color"], curve["symbol"]) for curve in page_data(contents, {})["curves"]}
+    for case, look in contents.looks.items():
+        if case.implementation != "sdpa":  # the reference is neutral; in the page its script sees to that
+            assert (look.color, look.symbol) == drawn[case.name]
 
 
 def test_without_trainings_the_page_names_the_command_that_measures_accuracy() -> None:

@@ -29,6 +29,6 @@ def test_of_several_runs_each_has_its_own_part_which_the_page_shows_with_the_run
     other = replace(RUN, id="fedcba9876543210", label="later")
     text = without_scripts(html([recorded(RUN, BOTH), recorded(other, BOTH), recorded(RUN, [NEITHER])]))
     section = text[text.index('aria-labelledby="h-by-authors"') :].partition("</section>")[0]
-    assert re.findall(r'data-run="(\d)"', section) == ["0", "1"]
+    assert re.findall(r'data-runs="(\d)"', section) == ["0", "1"]
     labels = re.findall(r'aria-label="([^"]+)"', section)
     assert len(labels) == len(set(labels)) == 2

@@ -58,6 +58,12 @@ def test_the_first_sentence_counts_the_steady_cases_and_names_the_others() -> No
     assert len(many.unsteady) == 5
 
 
+def test_one_sample_is_of_unknown_precision_and_named_first() -> None:
+    found = section([result("full", 1024, (2e-3,)), *steady("sdpa", 512, (1, 2, 3))])
+    assert found.unsteady[0] == "full at n = 1024: one sample, so nothing tells how precise its latency is"
+    assert found.sentence.endswith("2 are not: full at n = 1024, sdpa at n = 512")
+
+
 def test_the_facts_say_what_the_medians_are_based_on() -> None:
     results = steady(factors=(1, 1, 1.2))
     results[0] = replace(results[0], details=ResultDetails(stop_reason="budget", retaken=(0.02,)))

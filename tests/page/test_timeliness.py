@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from dctbench.analysis import summarise
 from dctbench.page.html import html
 from dctbench.page.palette import looks
@@ -38,6 +40,18 @@ def test_charts_mark_the_deadline_and_name_the_cause_of_each_late_call() -> None
         99: "late: the call before it was still running",
         100: "late: unknown",
     }
+
+
+def test_the_line_has_the_true_share_of_calls_at_the_deadline_however_many_there_are() -> None:
+    responses = [0.004 + 1e-6 * i for i in range(2999)] + [0.02]
+    summaries = summarise([on_schedule(responses)])
+    section = timely_section(summaries, looks([s.case for s in summaries], None), Labels([]))
+    assert section is not None
+    [curve] = section.figures["responses"]["data"]
+    assert curve["line"]["shape"] == "vh"  # up to a point the line is at the height of that point
+    assert len(curve["x"]) <= 2000
+    least_at_deadline = next(y for x, y in zip(curve["x"], curve["y"], strict=True) if x >= 0.01)
+    assert least_at_deadline == pytest.approx(1 / 3000, rel=1e-3)
 
 
 def test_calls_in_time_need_no_chart_of_misses_and_other_runs_no_section() -> None:

@@ -37,7 +37,7 @@ def said(
     budgets = budgets or Budgets()
     choice = analysis.choose(ranking, budgets)
     found = decide(ranking, choice, known)
-    rows = decision.rows(ranking, choice, found, known)
+    rows = decision.rows(ranking, choice, found, budgets, known)
     return decision.sentence(ranking, choice, found, budgets, Labels([]), known), {row.name: row for row in rows}
 
 
@@ -78,7 +78,7 @@ def test_what_was_learned_in_floating_point_is_not_told_of_int8() -> None:
     assert decision.sentence(ranking, choice, found, Budgets(), Labels([]), known).endswith(
         "no method can be recommended: none of them is shown to be as good as exact attention."
     )
-    rows = decision.rows(ranking, choice, found, known)
+    rows = decision.rows(ranking, choice, found, Budgets(), known)
     told = {(row.accuracy, row.why.split("; ")[0]) for row in rows}
     assert told == {("not measured", "its accuracy was not measured")}
 
@@ -97,6 +97,18 @@ def test_without_accuracy_the_fastest_is_named_and_the_command_that_measures_it(
     assert sentence.endswith(f"Its accuracy was not measured: {command} measures it.")
     assert rows["dct-x r=8"].accuracy == "not measured"
     assert rows["dct-x r=8"].why == "fastest; its accuracy was not measured"
+
+
+def test_an_approximation_is_recommended_only_if_its_error_was_limited_or_its_accuracy_measured() -> None:
+    close = {"error.smooth": ("1", 0.02)}
+    made = [result("sdpa", 512, 8e-3), result("nystromformer", 512, 1e-3, ratio=4, values=close)]
+    [ranking] = analysis.rankings(analysis.summarise(in_two_rounds(made)), "sdpa")
+    sentence, rows = said(ranking=ranking)
+    assert sentence.startswith("At n = 512: the fastest is nystromformer r=4")
+    assert rows["nystromformer r=4"].why == "fastest; its accuracy was not measured"
+    sentence, rows = said(budgets=Budgets(error_smooth=0.05), ranking=ranking)
+    assert ": ship nystromformer r=4" in sentence
+    assert rows["nystromformer r=4"].why == "recommended"
 
 
 @pytest.mark.parametrize(

@@ -126,3 +126,14 @@ def test_the_rounds_of_a_case_say_the_same_once() -> None:
     rounds = [replace(result("sdpa", 64, round=number), warnings=tuple(SPREADS[:number])) for number in (1, 2)]
     [summary] = analysis.summarise(rounds)
     assert summary.warnings == tuple(SPREADS[:2])
+
+
+def test_a_machine_that_speeds_up_is_not_like_one_that_heats_up() -> None:
+    drifts = [CaseWarning(WarningCode.DRIFT, {"drift": drift}) for drift in (-0.06, 0.08, 0.07)]
+    found = [warned(n, drift) for n, drift in zip((64, 128, 256), drifts, strict=True)]
+    faster, slower = warning_lines(analysis.summarise(found), LABELS)
+    assert faster.startswith("sdpa n=64: ")
+    assert "6% faster than the first: the machine was speeding up" in faster
+    assert "like this" not in faster
+    assert "8% slower than the first: the machine was heating up" in slower
+    assert slower.endswith("(and 1 more case like this)")

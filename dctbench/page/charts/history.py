@@ -99,7 +99,9 @@ def _run_axis(points: Sequence[Point]) -> Figure:
 
 
 def _hover(found: History, point: Point) -> str:
-    beside = f"<br>{format_ratio(point.speedup.ratio)} vs {found.reference}" if point.speedup else ""
+    beside = (
+        f"<br>{format_ratio(point.speedup.ratio)} vs {escape(found.reference, quote=False)}" if point.speedup else ""
+    )
     return (
         f"{escape(f'{point.run.short_id}, {when(point.run)}', quote=False)}<br>{interval_words(point.latency)}{beside}"
     )

@@ -13,6 +13,8 @@ from dctbench.page.charts.samples import MOST_MARKS, evenly
 from dctbench.page.palette import NEUTRAL, Look
 from dctbench.wording.timeliness import CAUSES
 
+_SLOWEST = 100
+"""How many calls of a case are drawn however many it has."""
 _SHARES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 
@@ -32,16 +34,18 @@ class Curve:
 
 
 def distribution(curves: Sequence[Curve]) -> Figure:
-    """Draw for each case the share of calls that took longer than a time, with the deadlines as dotted lines.
+    """Draw for each case the share of calls that took a time or longer, with the deadlines as dotted lines.
 
-    Both axes are logarithmic: one call in a hundred is as easy to see as one in two.
+    Both axes are logarithmic: one call in a hundred is as easy to see as one in two. The slowest calls, which decide on
+    a deadline, are all drawn, so that the line is exact there.
     """
     traces, seconds, least = [], [], 1.0
     for curve in curves:
         ordered = sorted(curve.kept.responses)
         count = len(ordered)
-        kept = evenly(range(count), MOST_MARKS // max(1, len(curves)))
-        kept = [*kept, *([count - 1] if kept and kept[-1] != count - 1 else [])]
+        room = MOST_MARKS // max(1, len(curves))
+        slowest = max(0, count - min(_SLOWEST, room // 2))
+        kept = [*evenly(range(slowest), room // 2), *range(slowest, count)]
         x = [_short(ordered[i]) for i in kept]
         y = [_short((count - i) / count) for i in kept]
         least = min(least, 1 / count)
@@ -49,7 +53,7 @@ def distribution(curves: Sequence[Curve]) -> Figure:
         traces.append(
             {
                 "type": "scatter", "mode": "lines", "name": curve.label, "x": x, "y": y, "connectgaps": False,
-                "line": {"color": curve.look.color, "dash": curve.dash, "width": 2, "shape": "hv"},
+                "line": {"color": curve.look.color, "dash": curve.dash, "width": 2, "shape": "vh"},
                 "hovertemplate": "%{fullData.name}<br>%{y:.2%} took %{x:.3s}s or longer<extra></extra>",
             }
         )  # fmt: skip

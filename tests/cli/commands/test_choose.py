@@ -87,7 +87,7 @@ def test_after_one_round_nothing_is_called_the_fastest(cli: Cli, tmp_path: Path)
             (
                 "the fastest is dct-x r=8 (1.00 ms",
                 "not judged by its error: dct-x r=8 (another function than softmax attention)",
-                "fastest method that its error judges: performer r=8 (2.00 ms",
+                "fastest method with a meaningful error: performer r=8 (2.00 ms",
                 "over budget: full, memory 64.0 MiB > 32.0 MiB",
             ),
         ),
