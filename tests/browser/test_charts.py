@@ -304,3 +304,21 @@ def test_a_users_own_method_is_drawn_in_a_run_without_a_reference(browser: webdr
     assert list(named(browser.execute_script(CODE, "latency"))) == ["my_package:Mine"]
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert browser.get_log("browser") == []
+
+
+def test_the_line_of_a_budget_is_drawn_where_its_quantity_is(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
+
+    def names(figure: str, choices: str) -> set[str]:
+        browser.get("about:blank")
+        browser.get(f"{page}#{choices}")
+        settled(browser, figure)
+        return {name for name in named(browser.execute_script(CODE, figure)) if name.startswith("budget")}
+
+    assert names("memory", "memory=8MiB") == {"budget 8.00 MiB"}
+    assert names("memory", "memory=8MiB&kind=process") == set()  # the budget is of tensors
+    assert names("latency", "latency=2ms") == {"budget 2.00 ms"}
+    assert names("latency", "latency=2ms&batch=4&differences=all") == {"budget of p99 2.00 ms"}  # only these have a p99
+    settled(browser, "pareto")
+    [note] = [text for text in texts(browser, "[data-note=pareto]") if text]
+    assert note == "The vertical line is the budget of the p99 latency, and the marks are at the mean."

@@ -101,7 +101,7 @@ def test_after_one_round_nothing_is_called_the_fastest(cli: Cli, tmp_path: Path)
         # A tail is judged on its bound, which the 300 samples give.
         (
             ("--max-latency-p99", "3ms", "--max-error", "5%"),
-            ("error judges: performer r=8", "over budget: sdpa, p99 latency 4.00 ms > 3.00 ms"),
+            ("meaningful error: performer r=8", "over budget: sdpa, p99 latency 4.00 ms > 3.00 ms"),
         ),
     ],
     ids=["error and memory", "noise", "p99"],
