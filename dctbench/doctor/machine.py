@@ -36,7 +36,7 @@ def findings(facts: Mapping[str, Any]) -> list[Finding]:
     """
     return [
         timer(*clock_steps(), facts["clocksource"]),
-        processor(facts),
+        processor(facts, flags_known=host.flags_known(), hypervisor_known=host.hypervisor_known()),
         governor(facts["governor"], facts["boost"], facts["virtualisation"]),
         *neighbours(*measure_load()),
         affinity(facts),
@@ -72,17 +72,24 @@ def timer(step: float, reading: float, clocksource: str | None) -> Finding:
     return ok("timer", found)
 
 
-def processor(facts: Mapping[str, Any]) -> Finding:
-    """Report the processor; there is nothing to check."""
+def processor(facts: Mapping[str, Any], *, flags_known: bool, hypervisor_known: bool) -> Finding:
+    """Report the processor; there is nothing to check.
+
+    Args:
+        facts: of the environment.
+        flags_known: whether the system reports the flags of the processor.
+        hypervisor_known: whether these flags tell if there is a hypervisor.
+    """
     physical, logical, caches = facts["cores_physical"], facts["cores_logical"], facts["caches"]
     cores = f"{logical} cores" if physical in (None, logical) else f"{physical} cores with {logical} threads"
     last = list(caches)[-1:] if caches else []
+    without = "bare metal" if hypervisor_known else "virtual or not: not known"
     parts = [
         facts["cpu"],
         cores,
         *(f"{name} {format_size(caches[name])}" for name in last),
-        " ".join(facts["cpu_flags"]) or "no wide vectors",
-        f"{facts['virtualisation']} virtual machine" if facts["virtualisation"] else "bare metal",
+        " ".join(facts["cpu_flags"]) or ("no wide vectors" if flags_known else "vectors not known"),
+        f"{facts['virtualisation']} virtual machine" if facts["virtualisation"] else without,
     ]
     return ok("processor", ", ".join(parts))
 

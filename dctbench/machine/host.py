@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,31 +21,58 @@ from dctbench.machine import cgroup
 from dctbench.machine.system_files import read_text
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16",
-         "amx_int8", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
+         "amx_int8", "asimd", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
 """The processor flags that determine the speed of matrix products."""
 
 _CPU = "/sys/devices/system/cpu"
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _HYPERVISORS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
+_X86_ID = ("vendor_id", "cpu family", "model", "stepping")
+_ARM_ID = ("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision")
+_SYSCTL = "/usr/sbin/sysctl"
+_SYSCTL_SECONDS = 5.0
 
 
 def cpu_model() -> str:
-    """Return the name of the processor."""
-    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+    """Return the name of the processor, or of the board where the system names only that."""
+    board = (read_text("/proc/device-tree/model") or "").strip("\0")
+    named = _cpuinfo().get("model name") or board or _sysctl("machdep.cpu.brand_string")
+    return named or platform.processor() or platform.machine()
 
 
 def cpu_id() -> str | None:
-    """Return vendor, family, model and stepping, which identify a processor even if a hypervisor shortens its name."""
-    facts = _cpuinfo()
-    words = [facts.get(key, "?") for key in ("vendor_id", "cpu family", "model", "stepping")]
-    return None if set(words) == {"?"} else " ".join(words)
+    """Return the numbers that identify a processor even if its name is shortened or says nothing.
+
+    On x86 these are vendor, family, model and stepping; on ARM implementer, architecture, variant, part and revision of
+    each kind of core; on macOS it is the model of the computer.
+    """
+    blocks = _cpuinfo_blocks()
+    words = [blocks[0].get(key, "?") for key in _X86_ID] if blocks else []
+    if set(words) - {"?"}:
+        return " ".join(words)
+    kinds = {"/".join(block.get(key, "?") for key in _ARM_ID) for block in blocks if "CPU part" in block}
+    return "+".join(sorted(kinds)) or _sysctl("hw.model")
 
 
 def cpu_flags() -> list[str]:
     """Return those of `FLAGS` that this processor has."""
-    facts = _cpuinfo()
-    present = set((facts.get("flags") or facts.get("Features") or "").split())
+    present = set(_flags().split())
     return [flag for flag in FLAGS if flag in present]
+
+
+def flags_known() -> bool:
+    """Return whether the system reports the flags of the processor."""
+    return bool(_flags())
+
+
+def hypervisor_known() -> bool:
+    """Return whether the flags of the processor tell if there is a hypervisor, as on x86."""
+    return bool(_cpuinfo().get("flags"))
+
+
+def _flags() -> str:
+    facts = _cpuinfo()
+    return facts.get("flags") or facts.get("Features") or ""
 
 
 def cache_sizes() -> dict[str, int]:
@@ -118,7 +146,10 @@ def libc() -> str | None:
 
 
 def virtualisation() -> str | None:
-    """Return the hypervisor (`unknown` if only its presence is known), or None on bare metal."""
+    """Return the hypervisor (`unknown` if only its presence is known), or None on bare metal and where it is not known.
+
+    `hypervisor_known` tells these two apart.
+    """
     if "hypervisor" not in (_cpuinfo().get("flags") or "").split():
         return None
     clocks = read_text("/sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
@@ -180,6 +211,22 @@ def memory() -> Memory | None:
     return Memory(found.total, found.available)
 
 
+def load_average() -> list[float] | None:
+    """Return how many processes ran or waited over the last 1, 5 and 15 minutes."""
+    try:
+        return list(os.getloadavg())
+    except (OSError, AttributeError):  # some sandboxes hide /proc/loadavg; Windows has none
+        return None
+
+
+def physical_cores() -> int | None:
+    """Return the number of processor cores, without the further threads of each."""
+    try:
+        return psutil.cpu_count(logical=False)
+    except (OSError, LookupError, ValueError):  # hidden files, as in `memory`
+        return None
+
+
 def require_proc(folder: Path = Path("/proc")) -> None:
     """Check that this process can see itself in /proc.
 
@@ -199,6 +246,27 @@ def _cores() -> int:
 
 def _cpuinfo() -> dict[str, str]:
     """Return the facts of the first processor in /proc/cpuinfo."""
-    first = (read_text("/proc/cpuinfo") or "").partition("\n\n")[0]
-    lines = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in lines}
+    return next(iter(_cpuinfo_blocks()), {})
+
+
+def _cpuinfo_blocks() -> list[dict[str, str]]:
+    """Return the facts of each processor in /proc/cpuinfo."""
+    blocks = []
+    for block in (read_text("/proc/cpuinfo") or "").split("\n\n"):
+        lines = (line.partition(":") for line in block.splitlines())
+        blocks.append({key.strip(): value.strip() for key, _, value in lines})
+    return blocks
+
+
+def _sysctl(name: str) -> str | None:
+    """Return a value that the kernel of macOS reports."""
+    if sys.platform != "darwin":
+        return None
+    try:
+        done = subprocess.run(
+            [_SYSCTL, "-n", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SYSCTL_SECONDS,
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

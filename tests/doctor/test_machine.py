@@ -49,6 +49,18 @@ def test_the_clock_of_this_machine_is_measured() -> None:
     assert 0 < reading < 1
 
 
+def test_bare_metal_and_missing_vectors_are_said_only_where_the_system_tells() -> None:
+    def found(flags: list[str], virtualisation: str | None, *, flags_known: bool, hypervisor_known: bool) -> str:
+        facts = FACTS | {"cpu_flags": flags, "virtualisation": virtualisation}
+        return machine.processor(facts, flags_known=flags_known, hypervisor_known=hypervisor_known).found
+
+    assert found(["avx2"], None, flags_known=True, hypervisor_known=True).endswith("avx2, bare metal")
+    assert found([], "KVM", flags_known=True, hypervisor_known=True).endswith("no wide vectors, KVM virtual machine")
+    assert found(["asimd"], None, flags_known=True, hypervisor_known=False).endswith("asimd, virtual or not: not known")
+    apple = found([], None, flags_known=False, hypervisor_known=False)
+    assert apple.endswith("vectors not known, virtual or not: not known")
+
+
 def test_only_the_governor_performance_needs_no_remedy() -> None:
     found = [machine.governor(*given) for given in (("performance", True, None), ("powersave", None, None),
                                                     (None, None, "KVM"), (None, None, None))]  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.machine import contention, host
+from dctbench.machine import contention, environment, host
 from dctbench.machine.contention import Neighbours
 from dctbench.model import Case
 from dctbench.store import open_store
@@ -23,11 +23,12 @@ FLAGS = ("--seq", "--rounds", "--budget", "--case-timeout", "--head-dim", "--rat
 
 
 def without(place: str, folder: Path, environ: dict[str, str], *arguments: str) -> Done:
-    """Run the command where an empty file system covers a folder; skip where no such namespace can be made."""
+    """Run the command where nothing covers a folder or a file; skip where no such namespace can be made."""
     unshare = shutil.which("unshare")
     if os.geteuid() != 0 or unshare is None:
         pytest.skip("hiding a file system takes root and unshare")
-    inside = [unshare, "-m", "sh", "-c", 'mount -t tmpfs tmpfs "$0" || exit 99; exec "$@"', place]
+    how = "-t tmpfs tmpfs" if Path(place).is_dir() else "--bind /dev/null"
+    inside = [unshare, "-m", "sh", "-c", f'mount {how} "$0" || exit 99; exec "$@"', place]
     done = subprocess.run(
         [*inside, sys.executable, "-m", "dctbench", *arguments],
         cwd=folder, env=environ, capture_output=True, text=True, timeout=300, check=False,
@@ -50,15 +51,24 @@ def test_without_sys_a_run_is_measured(tmp_path: Path, environ: dict[str, str]) 
     assert done.code == 0, done.err
 
 
+def test_without_the_load_average_a_run_is_measured(tmp_path: Path, environ: dict[str, str]) -> None:
+    done = without("/proc/loadavg", tmp_path, environ, "run", "--impl", "none", *TINY)
+    assert done.code == 0, done.err
+
+
 def test_hidden_files_of_proc_are_facts_that_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def hidden(*_: object, **__: object) -> None:
         raise FileNotFoundError(2, "No such file or directory", "/proc/meminfo")
 
     monkeypatch.setattr("psutil.virtual_memory", hidden)
     monkeypatch.setattr("psutil.cpu_times", hidden)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 2 if logical else hidden())
+    monkeypatch.setattr("os.getloadavg", hidden)
     monkeypatch.setattr(contention, "SHORTEST", 0.0)
     assert host.memory() is None
     assert Neighbours().usage() is None
+    facts = environment.collect({}).facts
+    assert (facts["load_average"], facts["cores_physical"]) == (None, None)
 
 
 REPORT_WITH_LITTLE_MEMORY = """
