@@ -41,9 +41,12 @@ _FAILURES = 5
 """Readings in a row without an answer, after which a sensor is given up."""
 _OTHER_DEVICES = ("amdgpu", "radeon", "nouveau", "i915", "xe", "nvme", "sfp")
 """How the names of chips begin that measure another device. An SFP module shows its light in watts."""
-_WHOLE = frozenset({"vdd_in", "pom_5v_in", "total", "total power"})
-"""Labels of the channel that measures all that a board draws: those of Jetson boards, and of power supplies. A Jetson
-AGX Orin has none: its VIN_SYS_5V0 is a rail beside VDD_GPU_SOC and VDD_CPU_CV."""
+_WHOLE = frozenset({"vdd_in", "pom_5v_in", "total", "total power", "power total"})
+"""Labels of the channel that measures all that a board draws: those of Jetson boards, and of power supplies
+(hwmon/corsair-psu.rst). A Jetson AGX Orin has none: its VIN_SYS_5V0 is a rail beside VDD_GPU_SOC and VDD_CPU_CV."""
+_SIDES = (re.compile(r"[pv]in[0-9]*"), re.compile(r"[pv]out[0-9]*"))
+"""Labels of the input and of the outputs of a converter (hwmon/pmbus-core.rst). What it takes in contains what it puts
+out, and an output contains its phases, such as pout1.0."""
 _WHOLE_CHIPS = frozenset({"power_meter"})
 """Chips that measure the whole machine: the power meter of ACPI."""
 _SOCKET = "esocket"
@@ -144,7 +147,7 @@ def find(classes: Path = CLASSES) -> Counters | Power:
         packages = _rapl(classes / "powercap")
     except NoEnergyError as locked:
         packages, absent = None, locked
-    found = packages or _hwmon(classes / "hwmon") or _battery(classes / "power_supply")
+    found = packages or _hwmon(classes / "hwmon", classes / "power_supply") or _battery(classes / "power_supply")
     if found is None:
         raise absent
     return found
@@ -186,9 +189,19 @@ def _rapl(powercap: Path) -> Counters | None:
     return Counters("RAPL, all packages, other processes included", counters)
 
 
-def _hwmon(hwmon: Path) -> Counters | Power | None:
-    """Return the chip that measures the whole machine or, without one, the first that measures power."""
-    chips = [chip for chip in _folders(hwmon) if not _text(chip / "name").lower().startswith(_OTHER_DEVICES)]
+def _hwmon(hwmon: Path, supplies: Path) -> Counters | Power | None:
+    """Return the chip that measures the whole machine or, without one, the first that measures power.
+
+    The kernel shows each battery and charger as a chip too, whose watts are no draw while it is charged.
+    """
+    supplied = {supply.name.replace("-", "_") for supply in _folders(supplies)}
+    chips = [
+        chip
+        for chip in _folders(hwmon)
+        if not _text(chip / "name").lower().startswith(_OTHER_DEVICES)
+        and _text(chip / "name").replace("-", "_") not in supplied
+        and not (chip / "device" / "type").exists()
+    ]
     sensors = [sensor for chip in chips for sensor in [_chip(chip)] if sensor is not None]
     sensors.sort(key=lambda sensor: not sensor[0])
     return sensors[0][1] if sensors else None
@@ -204,7 +217,7 @@ def _chip(chip: Path) -> tuple[bool, Counters | Power] | None:
         if not channels:
             continue
         whole = [label for label in channels if label.lower() in _WHOLE]
-        used = whole[:1] or list(channels)
+        used = whole[:1] or _one_side(list(channels))
         everything = bool(whole) or name.lower() in _WHOLE_CHIPS
         scope = "the whole board" if everything else "what its sensor is wired to"
         source = f"hwmon {name} ({' + '.join(used)}), {scope}, other processes included"
@@ -213,6 +226,12 @@ def _chip(chip: Path) -> tuple[bool, Counters | Power] | None:
         watts = partial(_sum_of_products, [channels[label] for label in used])
         return everything, Power(source, watts, tick=_TICK, windows=Windows())
     return None
+
+
+def _one_side(labels: list[str]) -> list[str]:
+    """Return the labels of the input of a converter, else those of its outputs, else all."""
+    sides = [[label for label in labels if side.fullmatch(label)] for side in _SIDES]
+    return next(filter(None, sides), labels)
 
 
 def _energies(chip: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:

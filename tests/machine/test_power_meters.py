@@ -153,6 +153,47 @@ def test_the_power_meter_of_the_machine_comes_before_that_of_a_part(tmp_path: Pa
     assert power_meters.find(tmp_path).source.startswith("hwmon power_meter (power1), the whole board")
 
 
+@pytest.mark.parametrize("linked", [True, False], ids=["device link", "name alone"])
+def test_a_battery_that_the_kernel_also_shows_as_a_chip_is_no_sensor_of_the_board(tmp_path: Path, linked: bool) -> None:
+    """Since Linux 6.x a power supply has a chip of its name, whose parent is the supply."""
+    battery = files(
+        tmp_path / "power_supply" / "cw2015-battery", type="Battery", status="Charging", power_now=9_000_000
+    )
+    chip = files(tmp_path / "hwmon" / "hwmon1", name="cw2015_battery", power1_input=9_000_000)
+    if linked:
+        (chip / "device").symlink_to(battery)
+        files(chip, name="another_name")
+    with pytest.raises(NoEnergyError, match="nor a battery that discharges"):
+        power_meters.find(tmp_path)
+    files(battery, status="Discharging")
+    assert power_meters.find(tmp_path).source.startswith("battery cw2015-battery, the whole device")
+    files(tmp_path / "hwmon" / "hwmon2", name="ina219", power1_input=4_500_000)
+    (tmp_path / "hwmon" / "hwmon2" / "device").mkdir()
+    assert power_meters.find(tmp_path).source.startswith("hwmon ina219")
+
+
+def test_the_total_of_a_power_supply_is_not_added_to_its_rails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(
+        tmp_path / "hwmon" / "hwmon0", name="corsairpsu",
+        power1_label="power total", power1_input=120_000_000, power2_label="power +12v", power2_input=90_000_000,
+        power3_label="power +5v", power3_input=20_000_000, power4_label="power +3.3v", power4_input=10_000_000,
+    )  # fmt: skip
+    assert "(power total), the whole board" in power_meters.find(tmp_path).source
+    assert watts(tmp_path, monkeypatch) == pytest.approx(120.0)
+
+
+def test_the_outputs_of_a_converter_are_not_added_to_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chip = files(
+        tmp_path / "hwmon" / "hwmon0", name="lm25066",
+        power1_label="pin", power1_input=60_000_000, power2_label="pout1", power2_input=30_000_000,
+        power3_label="pout1.0", power3_input=15_000_000, power4_label="pout1.1", power4_input=15_000_000,
+        power5_label="pout2", power5_input=20_000_000,
+    )  # fmt: skip
+    assert watts(tmp_path, monkeypatch) == pytest.approx(60.0)
+    (chip / "power1_input").unlink()
+    assert "(pout1 + pout2)" in power_meters.find(tmp_path).source
+
+
 @pytest.mark.parametrize(
     "values",
     [{"power_now": 8_000_000}, {"current_now": -1_000_000, "voltage_now": 8_000_000}],
