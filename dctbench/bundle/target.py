@@ -233,7 +233,7 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
     resident = most_resident()
     if resident is not None:
         metrics["memory.resident"] = [resident]
-    if with_energy and not allows(ENERGY_CALLS * statistics.median(latency)):
+    if with_energy and not allows(ENERGY_CALLS * statistics.median(latency) + power_meters.pass_seconds()):
         details["energy.absent"] = f"it would go beyond the time limit of the case ({bundle['case_timeout']:g} s)"
     elif with_energy:
         found = energy_of(lambda number: call(prepare(number)))

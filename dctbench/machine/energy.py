@@ -9,12 +9,17 @@ This module imports nothing but the standard library, and runs under Python 3.9:
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from time import monotonic, sleep
 from typing import NamedTuple, Protocol
 
 _clock = monotonic
 _sleep = sleep
 _TICKS_WAITED = 5
+_EDGES = 4
+"""Updates of the meter that a pass waits for: each of its two windows begins and ends with one."""
+_LONGEST_SLEEP = 0.5
+"""Seconds. An idle pass says that it is alive at least so often."""
 
 
 class NoEnergyError(Exception):
@@ -59,29 +64,50 @@ class Energy(NamedTuple):
     calls: int
 
 
-def measure(call: Callable[[int], object], synchronize: Callable[[], None], meter: Meter) -> Energy:
+def most_seconds(meter: Meter) -> float:
+    """Return the seconds within which a pass with this meter ends, beside its last calls, if the meter is updated."""
+    return sum(meter.windows) + _EDGES * meter.tick
+
+
+def measure(
+    call: Callable[[int], object],
+    synchronize: Callable[[], None],
+    meter: Meter,
+    alive: Callable[[], object] = lambda: None,
+) -> Energy:
     """Measure the energy of `call(number)`, with increasing numbers.
 
     Args:
         call: to be measured.
         synchronize: waits until the device has done its calls.
         meter: of the device. It is closed.
+        alive: called many times a second, to say that the pass makes progress.
 
     Raises:
         NoEnergyError: if the calls used no more energy than an idle device, or the meter stopped answering.
     """
     try:
-        return _above_idle(call, synchronize, meter)
+        return _above_idle(call, synchronize, meter, alive)
     finally:
         meter.close()
 
 
-def _above_idle(call: Callable[[int], object], synchronize: Callable[[], None], meter: Meter) -> Energy:
+def _above_idle(
+    call: Callable[[int], object], synchronize: Callable[[], None], meter: Meter, alive: Callable[[], object]
+) -> Energy:
     windows = meter.windows
+
+    def rest() -> None:
+        _sleep(meter.tick / 50)
+        alive()
+
     synchronize()
-    joules, began = _edge(meter, lambda: _sleep(meter.tick / 50))
-    _sleep(windows.idle)
-    more, ended = _edge(meter, lambda: _sleep(meter.tick / 50))
+    joules, began = _edge(meter, rest)
+    naps = max(1, ceil(windows.idle / _LONGEST_SLEEP))
+    for _ in range(naps):
+        _sleep(windows.idle / naps)
+        alive()
+    more, ended = _edge(meter, rest)
     idle_watts = (more - joules) / (ended - began)
 
     calls = 0
@@ -91,6 +117,7 @@ def _above_idle(call: Callable[[int], object], synchronize: Callable[[], None], 
         call(calls)
         synchronize()
         calls += 1
+        alive()
 
     joules, began = _edge(meter, work)
     calls = 0

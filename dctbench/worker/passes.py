@@ -55,14 +55,14 @@ class Untimed:
         """Whether calls are too long to be repeated for each pass."""
         return self.call >= LONG_CALL
 
-    def begin(self, calls: int = 1) -> None:
-        """Check that a pass of so many calls fits into the time limit.
+    def begin(self, calls: int = 1, beside: float = 0.0) -> None:
+        """Check that a pass of so many calls, and of seconds beside them, fits into the time limit.
 
         Raises:
             UnsupportedError: otherwise.
         """
         self.progress.step()
-        self.progress.require(calls * self.call)
+        self.progress.require(calls * self.call + beside)
 
 
 def measure_device_times(
@@ -134,10 +134,15 @@ def other_passes(
     if not with_energy:
         return
     with collected.attempt("energy"):
-        untimed.begin(2)
         counter = device.energy_counter(case.device)
+        untimed.begin(2, energy.most_seconds(counter))
         try:
-            used = energy.measure(partial(_step, case, subject), lambda: device.synchronize(case.device), counter)
+            used = energy.measure(
+                partial(_step, case, subject),
+                lambda: device.synchronize(case.device),
+                counter,
+                untimed.progress.step,
+            )
         except energy.NoEnergyError as refusal:
             raise UnsupportedError(refusal.message) from None
         collected.add("energy", used.joules)

@@ -150,6 +150,7 @@ def measure(
     If the device of a case cannot be used, the case is `skipped`: a run over several devices continues with the others.
     """
     device = catalog.DEVICES[request.case.device_kind].load()
+    alive()  # to import torch may have taken longer than the whole time limit of the case
     absent = device.unavailable(request.case.device)
     if absent is not None:
         return CaseReply("skipped", message=absent, details=ResultDetails(device_unusable=True).to_json())

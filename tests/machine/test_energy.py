@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from dctbench.machine import energy
@@ -64,6 +66,18 @@ def test_the_pass_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(idle=60.0, joules=0.5, seconds=0.004, tick=0.1)
     measured(machine, monkeypatch)
     assert machine.now < 1.0 + 2.0 + 4 * 0.1 + 0.1
+
+
+def test_the_pass_says_at_least_once_a_second_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(idle=60.0, joules=0.5, seconds=0.004, tick=1.0)
+    machine.windows = Windows(idle=5.0, busy=10.0)
+    said = [0.0]
+    monkeypatch.setattr(energy, "_clock", lambda: machine.now)
+    monkeypatch.setattr(energy, "_sleep", machine.sleep)
+    energy.measure(machine.call, lambda: None, machine, lambda: said.append(machine.now))
+    assert machine.now > 15
+    assert max(after - before for before, after in pairwise([*said, machine.now])) <= 1.0
+    assert machine.now <= energy.most_seconds(machine) + 0.004 == pytest.approx(15 + 4 + 0.004)
 
 
 def test_a_call_longer_than_the_window_is_made_at_least_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,29 @@ def test_what_the_machine_cannot_measure_is_absent_with_the_reason_and_no_warnin
     assert [text for text in messages(answer) if not text.startswith("latency: ")] == []
 
 
+def test_a_pass_with_a_meter_that_takes_longer_than_the_time_limit_is_left_out_with_the_reason() -> None:
+    battery = SimpleNamespace(source="battery", tick=1.0, windows=energy.Windows(idle=5.0, busy=10.0))
+    sampling = Sampling(**QUICK, limit=18.0)  # type: ignore[arg-type]
+    answer = measure_case(CASE, device(energy_counter=lambda name: battery), sampling=sampling, scratch=None)
+    assert answer.details["energy.absent"] == "it would go beyond the time limit of the case (18s)"
+    assert value(answer, "latency") is not None
+    assert value(answer, "error.noise") is not None
+
+
+def test_a_process_says_that_it_is_alive_before_its_case_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The import of torch may take longer than a short time limit, which begins anew then."""
+    told: list[str] = []
+
+    def case(*_: Any, **__: Any) -> CaseReply:
+        told.append("case")
+        return CaseReply("ok")
+
+    monkeypatch.setattr("dctbench.worker.measure.measure_case", case)
+    request = MeasureRequest(case=CASE, sampling=QUICK, scratch=None)
+    assert serve.respond(request, alive=lambda: told.append("alive")) == CaseReply("ok")
+    assert told == ["alive", "case"]
+
+
 def test_a_pass_that_fails_keeps_the_rest_and_warns() -> None:
     def breaks(name: str, call: object) -> int:
         raise ValueError("broken meter")
@@ -93,9 +116,9 @@ def test_a_value_that_is_not_finite_is_omitted_with_a_warning_that_names_it() ->
 
 
 def test_a_device_with_every_sensor_fills_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(energy, "measure", lambda call, synchronize, counter: energy.Energy(0.25, 60.0, 100))
+    monkeypatch.setattr(energy, "measure", lambda *_: energy.Energy(0.25, 60.0, 100))
     answer = measured(
-        energy_counter=lambda name: SimpleNamespace(source="made up"),
+        energy_counter=lambda name: SimpleNamespace(source="made up", tick=0.1, windows=energy.Windows()),
         kernel_seconds=lambda name, call, cache: (1e-4, 7),
         process_bytes=lambda name, call: 9 << 20,
         describe=lambda name: ResultDetails(tf32={"cudnn": False}),
