@@ -426,10 +426,13 @@ def _connected(address: str) -> Any:
 
 def _require_port(address: str, hint: str) -> None:
     host, _, port = address.rpartition(":")
+    mistyped = UsageError(f"--address {shorten(address)!r}: not an address", hint="such as --address auto or HOST:6379")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"--address {shorten(address)!r}: not an address", hint="such as --address auto or HOST:6379")
+        raise mistyped
     try:
         socket.create_connection((host, int(port)), timeout=_PORT_SECONDS).close()
+    except ValueError:  # a name that no host can have, such as one with two dots in a row
+        raise mistyped from None
     except OSError as error:
         raise UnavailableError(f"no Ray cluster at {address}: {error.strerror or error}", hint=hint) from None
 

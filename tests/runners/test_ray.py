@@ -210,6 +210,7 @@ def test_nodes_that_differ_are_named(site: Site, tmp_path: Path, driver: Cli) ->
     [
         (("--address", "127.0.0.1:6379"), 2, "--address is for a cluster"),
         (("--runner", "ray", "--address", "nowhere"), 2, "--address 'nowhere': not an address"),
+        (("--runner", "ray", "--address", "10.0.0..1:6379"), 2, "--address '10.0.0..1:6379': not an address"),
         (("--runner", "ray", "--address", "127.0.0.1:1"), 6, "no Ray cluster at 127.0.0.1:1: Connection refused"),
     ],
 )
