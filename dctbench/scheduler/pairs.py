@@ -116,8 +116,9 @@ def _measure_round(
 ) -> None:
     total = sum(1 if case in lacking else 2 for case in cases)
     done = 0
-    for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
-        started.result()  # both interpreters start at once, before anything is timed
+    with base.runner.hold([cases[0].device]):  # another run may be timing a case there
+        for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
+            started.result()  # both interpreters start at once, before anything is timed
     for case in cases:
         done += 1 if case in lacking else 2
         if case in lacking:

@@ -200,7 +200,8 @@ def test_both_interpreters_of_a_round_start_before_its_first_case_and_the_device
     for number in EVERY_PAIR:
         start = check.log.index(f"base ready for cpu in round {number}")
         assert check.log[start + 1] == f"head ready for cpu in round {number}"
-        three = check.log[start + 2 : start + 14]
+        assert (check.log[start - 1], check.log[start + 2]) == ("base takes cpu", "base returns cpu")
+        three = check.log[start + 3 : start + 15]
         for taken, one, two, returned in zip(*(three[at::4] for at in range(4)), strict=True):
             assert isinstance(one, Asked)
             assert isinstance(two, Asked)
