@@ -187,5 +187,6 @@ def _runner(
     sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(warmup or {})}
     own = suite.settings
     sampling |= {"priority": 1} if own.priority else {}
-    settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache, energy=own.energy)
+    # A side trains one model after the other.
+    settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache, 1, energy=own.energy)
     return LocalRunner(settings, on_wait=lambda text: listener(Notice(text)), python=python)

@@ -78,7 +78,8 @@ class CheckPlan:
         base = replace(
             self.base, rounds={case: rounds[case] for case in self.base.cases if case in rounds}, repeats=repeats
         )
-        return DryRun({"base": base, "head": replace(self.plan, rounds=head)}, _most(numbers))
+        sides: dict[SideName, Plan] = {"base": base, "head": replace(self.plan, rounds=head)}
+        return DryRun({name: _beside_the_other(side) for name, side in sides.items()}, _most(numbers))
 
     def beside_stored(self, stored: Sequence[Summary], *, comparable: bool) -> DryRun:
         """Return what head measures beside a stored run. Its latencies of head's environment are `comparable` or not.
@@ -174,7 +175,8 @@ def plan_check(
         suite, AxisValues(impl=list(dict.fromkeys([*asked, *added]))), rounds=rules.pairs, short_rounds=None
     )
     references = [case for name in added for case in _beside(timed, name, runner)]
-    plan = plan_cases(dict.fromkeys([*cases, *references]), suite.settings, runner, known)
+    settings = replace(suite.settings, protocol=None)  # a check starts no process by another protocol
+    plan = plan_cases(dict.fromkeys([*cases, *references]), settings, runner, known)
     judged = tuple(case for case in plan.cases if case.implementation in asked)
     beside = tuple(case for case in plan.cases if case.implementation not in asked)
     if rules.at and not any(rules.budgeted(case) for case in judged):
@@ -186,8 +188,14 @@ def plan_check(
         rules = with_enough_pairs(rules, judged, stored, given, listener)
     base = None
     if baseline is None:
-        base = plan_cases(dict.fromkeys([*counterparts.values(), *beside]), suite.settings, runner, known)
+        base = plan_cases(dict.fromkeys([*counterparts.values(), *beside]), settings, runner, known)
     return CheckPlan(suite, rules, plan, base, judged, beside, counterparts, fingerprint)
+
+
+def _beside_the_other(side: Plan) -> Plan:
+    """Return the plan of a side whose trainings run beside those of the other, so that each counts for half."""
+    pace = replace(side.estimate.pace, jobs=2)
+    return replace(side, estimate=replace(side.estimate, pace=pace))
 
 
 def _at_most(numbers: range, limit: int) -> range:

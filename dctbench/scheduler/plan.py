@@ -229,15 +229,19 @@ def plan_cases(
     catalog.metrics()  # a name that two packages claim stops the run here, not each case after its timing
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
-    jobs = max(map(runner.jobs, order), default=1)
     # Which meters the nodes of a cluster have is not known here.
     metered = settings.energy and not runner.several and any(case.device_kind == "cpu" for case in order)
     meter = power_meters.pass_seconds() if metered else 0.0
-    pace = replace(pace_of(settings), jobs=jobs, cpu_energy=meter)
+    pace = replace(pace_of(settings), cpu_energy=meter)
     facts = runner.describe((), order)
     predicted = estimate(order, facts.flops, stored, pace)
     if rounds is None:
         rounds = rounds_by_case(order, reference, predicted.anywhere.__getitem__, settings)
+    trainings = [case for case in order if case.task is not None]
+    # What is timed runs alone, between the trainings of two rounds.
+    at_once = sum(map(rounds.__getitem__, trainings)) if len(trainings) == len(order) else len(trainings)
+    jobs = max(1, min(max(map(runner.jobs, order), default=1), at_once))
+    predicted = replace(predicted, pace=replace(pace, jobs=jobs))
     return Plan({case: rounds[case] for case in order}, reference, predicted, unanswered=facts.unanswered)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from dctbench import catalog
 from dctbench.analysis import summarise
+from dctbench.app.check import paired_runner
 from dctbench.app.check_plan import CheckPlan, DryRun, _same_shape, plan_check
 from dctbench.app.requests import CheckRequest
 from dctbench.errors import UsageError
@@ -63,6 +64,29 @@ def test_a_reference_that_is_judged_itself_is_not_trained_beside_another_trainin
     timed = [case for case in found.judged if not case.task and case.implementation == "dct-x"]
     assert not _references(trained, found.plan.cases, found.rules)
     assert {case.implementation for case in _references(timed, found.plan.cases, found.rules)} == {"sdpa", "none"}
+
+
+def test_trainings_of_a_check_are_predicted_one_at_a_time_or_beside_those_of_the_other_side(tmp_path: Path) -> None:
+    found = planned(tmp_path, impl="dct-x", task="recall", ratio="4")
+    training = next(case for case in found.judged if case.task)
+    alone = found.beside_stored([], comparable=True).sides["head"].estimate.seconds(training, 1)
+    sides = found.in_pairs(frozenset()).sides.values()
+    assert sum(one.estimate.seconds(training, 1) for one in sides) == pytest.approx(alone)
+    with paired_runner(found.suite, lambda event: None) as runner:
+        assert runner.jobs(training) == 1
+
+
+def test_no_process_by_another_protocol_is_predicted_since_a_check_starts_none(tmp_path: Path) -> None:
+    runner = Describing(lambda case, round: result(case.implementation, case.seq_len, 1e-3, round=round))
+    suite = suites.load("ci")
+    request = CheckRequest(base_impl="dct-qkv", store=str(tmp_path / "none.sqlite"))
+    seconds = []
+    for protocol in (None, "authors"):
+        asked = replace(suite, settings=replace(suite.settings, protocol=protocol))  # type: ignore[arg-type]
+        found = plan_check(asked, None, request, None, runner, lambda event: None)  # type: ignore[arg-type]
+        assert found.suite.settings.protocol == protocol
+        seconds.append(found.plan.seconds)
+    assert seconds[0] == seconds[1]
 
 
 def settled(found: CheckPlan) -> CheckPlan:

@@ -21,6 +21,7 @@ from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from tests.support.made import result
 from tests.support.scripted import Describing
+from tests.support.trained import trained
 
 SUITE = '[axes]\nimpl = "sdpa,dct-x"\nseq = "64,4096"\nratio = 8\n'
 
@@ -63,6 +64,25 @@ def test_a_plan_has_time_for_the_meter_of_this_machine_and_guesses_none_of_nodes
     taken = 0 if several else 2 * 17
     assert with_meter - without == pytest.approx(taken)
     assert least - least_without == pytest.approx(taken)
+
+
+class SideBySide(Describing):
+    """Trains eight models at a time."""
+
+    def jobs(self, case: Case) -> int:
+        return 8 if case.task is not None else 1
+
+
+def test_trainings_are_predicted_side_by_side_only_as_far_as_there_are_so_many() -> None:
+    trainings = [trained("dct-x", [0.5], ratio=ratio)[0].case for ratio in (2, 4, 8)]
+    timed = [trainings[0].layer_case]
+
+    def jobs(cases: Sequence[Case], rounds: int) -> int:
+        return plan_cases(cases, RunSettings(rounds=rounds), SideBySide(script, 10**9)).estimate.pace.jobs
+
+    assert [jobs(trainings, rounds) for rounds in (1, 2, 3)] == [3, 6, 8]
+    assert jobs([*trainings, *timed], 3) == 3  # what is timed runs alone, after the trainings of each round
+    assert jobs(timed, 3) == 1
 
 
 def test_a_plan_is_predicted_by_what_was_measured_before() -> None:
