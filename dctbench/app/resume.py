@@ -55,6 +55,7 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
             _check_environment(store, run, runner)
             tell_of_code(store, run, runner.environment, listener)
             stored = store.resume_run(run)
+            _check_units(run, rounds, stored, runner)
             plan = plan_cases(rounds, run.settings, runner, stored, rounds)
             if request.retry_failed:
                 stored = _without_what_is_retried(store, run, stored, runner)
@@ -108,6 +109,30 @@ def _check_environment(store: Store, run: Run, runner: Runner) -> None:
         raise errors.CannotJudgeError(
             f"run {run.short_id} was started in another environment ({next(iter(there))}, here {' and '.join(here)})",
             hint="start a new run here, or resume on the machine and with the versions that it was started with",
+        )
+
+
+def _check_units(run: Run, rounds: Mapping[Case, int], stored: Sequence[Result], runner: Runner) -> None:
+    """Refuse to finish on this machine what another one has begun: methods that are compared would mix the two.
+
+    A cluster gives each unit back to a machine like the one that began it. What was skipped was measured nowhere.
+    """
+    if runner.several:
+        return
+    have = {(result.case, result.round) for result in stored}
+    unfinished = {
+        case.unit for case, most in rounds.items() for n in range(1, most + 1) if (case, n) not in have
+    }  # fmt: skip
+    here = runner.environment.fingerprint
+    others = {
+        result.fingerprint
+        for result in stored
+        if result.case.unit in unfinished and result.status != "skipped" and result.fingerprint != here
+    }
+    if others:
+        raise errors.CannotJudgeError(
+            f"run {run.short_id} has shapes that were begun in another environment ({min(others)}, here {here})",
+            hint="resume it where these can go on: --runner ray --address HOST:PORT, or on that machine",
         )
 
 

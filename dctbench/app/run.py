@@ -84,7 +84,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
         opened.claim(started, request.save_baseline, request.where.flags)
         stored: Sequence[Result] = ()
         if request.shard is not None:
-            stored = stored_of_shard(store, started, planned, runner.environment)
+            stored = stored_of_shard(store, started, planned, runner.environments)
             tell_of_code(store, started, runner.environment, listener)
         tell_of_clocks(store, started, listener)
         store.add_run(started, planned.cases, planned.rounds)

@@ -19,14 +19,14 @@ def command_of_shard(run: Run) -> str:
     return shlex.join(["dctbench", *run.argv]) if run.argv else "the request that began it"
 
 
-def stored_of_shard(store: Store, run: Run, plan: Plan, here: Environment) -> Sequence[Result]:
+def stored_of_shard(store: Store, run: Run, plan: Plan, here: Sequence[Environment]) -> Sequence[Result]:
     """Return the results that a store has of a shard, for a run that is about to be added to it.
 
     Args:
         store: which may hold other shards of the same sweep, too.
         run: of the shard.
         plan: what the shard measures.
-        here: where it is about to be measured.
+        here: the machines on which it is about to be measured.
 
     Raises:
         UsageError: when the store has all of it.
@@ -40,10 +40,11 @@ def stored_of_shard(store: Store, run: Run, plan: Plan, here: Environment) -> Se
             f"{shard} is complete in {store.name}",
             hint=f"show it with `dctbench report {run.short_id}`, or give a new sweep another --label",
         )
-    others = {result.fingerprint for result in stored} - {here.fingerprint}
+    known = [environment.fingerprint for environment in here]
+    others = {result.fingerprint for result in stored}.difference(known)
     if others:
         raise errors.CannotJudgeError(
-            f"{shard} was started in another environment ({min(others)}, here {here.fingerprint})",
+            f"{shard} was started in another environment ({min(others)}, here {' and '.join(known)})",
             hint="continue it where it was started, or measure it here into another store and merge the two",
         )
     return stored
