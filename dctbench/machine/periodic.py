@@ -52,6 +52,8 @@ CAUSES = (QUEUED, COMPUTE, STOPPED, COLLECTION, THROTTLED, WAITED, STOLEN, FAULT
 _FAULT_SECONDS = 1e-6
 """What a fault without a read costs at most, roughly."""
 _SLOWER_CLOCK = 0.9
+_LEAST_STOLEN = 0.015
+"""Seconds. Linux counts stolen time in ticks of 10 ms, and most of a single tick may be from before the call."""
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 
 clock = time.monotonic
@@ -65,7 +67,7 @@ class Counters(NamedTuple):
         involuntary: context switches that it did not ask for, over all threads.
         major, minor: page faults with and without a read.
         waited: seconds in which its threads were ready to run and did not.
-        stolen: seconds that the hypervisor took, added up over cores.
+        stolen: seconds that the hypervisor took from the cores that this process may use, added up.
         throttled: seconds for which a CPU quota stopped its group.
         continued: how often SIGCONT has continued it.
         collecting: seconds in Python's garbage collector.
@@ -176,9 +178,19 @@ def _waited() -> float:
     return total * 1e-9
 
 
-def _stolen() -> float:
-    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/stat", encoding="ascii") as file:
-        return int(file.readline().split()[8]) / float(os.sysconf("SC_CLK_TCK"))
+def _stolen(stat: str = "/proc/stat") -> float:
+    """Return the seconds that the hypervisor has taken from the cores that this process may use."""
+    ticks = 0
+    with contextlib.suppress(OSError, ValueError, IndexError), open(stat, encoding="ascii") as file:
+        cores = os.sched_getaffinity(0)
+        file.readline()  # the sum over all cores
+        for line in file:
+            name, *counts = line.split()
+            if not name.startswith("cpu"):
+                break
+            if int(name[3:]) in cores:
+                ticks += int(counts[7])
+        return ticks / float(os.sysconf("SC_CLK_TCK"))
     return 0.0
 
 
@@ -301,7 +313,7 @@ def _counted_cause(seen: Counters, excess: float, usual: Usual) -> str:
         COLLECTION: seen.collecting,
         THROTTLED: seen.throttled,
         WAITED: seen.waited,
-        STOLEN: seen.stolen,
+        STOLEN: seen.stolen if seen.stolen > _LEAST_STOLEN else 0.0,
         FAULTS: _FAULT_SECONDS * (seen.minor - usual.minor),
     }
     longest = max(durations, key=lambda name: durations[name])

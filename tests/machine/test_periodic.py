@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,8 @@ def with_one_late(**counted: float) -> str:
         ({"waited": 0.002}, "unknown"),
         ({"waited": 0.002, "involuntary": 3}, "preempted"),
         ({"stolen": 0.030}, "stolen"),
+        ({"stolen": 0.02}, "stolen"),
+        ({"stolen": 0.01}, "unknown"),  # a single tick of the kernel
         ({"major": 2}, "faults"),
         ({"minor": 20_000}, "faults"),
         ({"minor": 1000}, "unknown"),
@@ -101,6 +104,18 @@ def with_one_late(**counted: float) -> str:
 )
 def test_a_likely_cause_must_account_for_the_time_or_stand_out(counted: dict[str, float], cause: str) -> None:
     assert with_one_late(**counted) == cause
+
+
+def test_time_stolen_from_cores_that_the_process_may_not_use_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {1, 3}, raising=False)
+    ticks = os.sysconf("SC_CLK_TCK")
+    stolen = {"cpu ": 16 * ticks, "cpu0": ticks, "cpu1": 2 * ticks, "cpu2": 5 * ticks, "cpu3": 8 * ticks}
+    rows = [f"{name} 1 2 3 4 5 6 7 {count} 9 10\n" for name, count in stolen.items()]
+    (tmp_path / "stat").write_text("".join([*rows, "intr 12345 1 2 3 4 5 6 7 8\n"]), encoding="ascii")
+    assert periodic._stolen(str(tmp_path / "stat")) == 2 + 8
+    assert periodic._stolen(str(tmp_path / "absent")) == 0
 
 
 def test_a_stopped_process_is_seen_as_such() -> None:
