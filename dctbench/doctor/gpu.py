@@ -8,7 +8,7 @@ from typing import Any
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import UnavailableError
 from dctbench.machine import nvml
-from dctbench.text.format import format_size
+from dctbench.text.format import format_size, pluralize
 
 
 def findings(torch: Mapping[str, Any]) -> list[Finding]:
@@ -22,21 +22,43 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
         known = [gauge.facts() for gauge in gauges]
     except UnavailableError as error:
         if torch.get("gpus"):
-            return [warning("GPU", f"torch sees one, but {error.message}", "install nvidia-ml-py: without NVML clocks, "
-                            "throttling and other processes are not visible")]  # fmt: skip
+            return [without_nvml(torch, error.message)]
+        if nvml.unavailable("mps") is None:
+            return [ok("GPU", "that of Apple silicon, which --device mps measures on")]
         wanted = " and this torch is built for CUDA" if torch.get("cuda") else ""
         return [ok("GPU", f"none: {error.message}{wanted}; everything runs on the CPU")]
     if not gauges:
         return [ok("GPU", "none is visible (CUDA_VISIBLE_DEVICES); everything runs on the CPU")]
-    found = [seen_by_torch(known, torch)] if torch else []
+    divided = any(gauge.divided() for gauge in gauges)
+    found = [seen_by_torch(known, torch, divided=divided)] if torch else []
     for number, (gauge, gpu) in enumerate(zip(gauges, known, strict=True)):
         name = f"cuda:{number}"
         found += [clocks(name, gpu, gauge.reading()), other_processes(name, gauge.processes())]
     return found
 
 
-def seen_by_torch(known: Sequence[nvml.Gpu], torch: Mapping[str, Any]) -> Finding:
-    """Check whether torch can use the GPUs of the driver."""
+def without_nvml(torch: Mapping[str, Any], reason: str) -> Finding:
+    """Report a GPU that torch uses and NVML does not show: that of another maker, or one on a Jetson."""
+    found = f"torch sees {torch['gpus'][0]['name']}, but clocks, throttling and other processes are not visible: "
+    if torch.get("hip"):
+        return warning("GPU", f"{found}NVML knows no AMD GPU", "watch them meanwhile with another program: rocm-smi")
+    if not nvml.installed():
+        return warning("GPU", f"{found}{reason}", "install it: pip install nvidia-ml-py")
+    return warning(
+        "GPU",
+        f"{found}{reason}",
+        "install the driver's library libnvidia-ml, or watch them with another program, such as tegrastats on a Jetson",
+    )
+
+
+def seen_by_torch(known: Sequence[nvml.Gpu], torch: Mapping[str, Any], *, divided: bool = False) -> Finding:
+    """Check whether torch can use the GPUs of the driver.
+
+    Args:
+        known: the GPUs that the driver shows.
+        torch: as in `findings`.
+        divided: whether one of them is divided into MIG instances; CUDA then shows fewer devices.
+    """
     text = ", ".join(gpu.title for gpu in known)
     found = f"{text}; driver {known[0].driver}"
     if not torch.get("cuda") and not torch.get("hip"):
@@ -45,10 +67,13 @@ def seen_by_torch(known: Sequence[nvml.Gpu], torch: Mapping[str, Any]) -> Findin
             f"{found}; this torch ({torch['version']}) was built without CUDA",
             "install a CUDA build of torch (pytorch.org), or measure with --device cpu",
         )
-    if len(torch["gpus"]) < len(known):
+    seen = len(torch["gpus"])
+    if divided and 0 < seen < len(known):
+        found += f"; MIG is on, so that CUDA shows {pluralize(seen, 'device')}"
+    elif seen < len(known):
         return failure(
             "GPU",
-            f"{found}; torch sees {len(torch['gpus'])} of them",
+            f"{found}; torch sees {seen} of them",
             f"the driver may be too old for CUDA {torch['cuda']}: compare with nvidia-smi",
             UnavailableError.exit_code,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import os
 import platform
 import sys
@@ -20,6 +21,7 @@ from dctbench.errors import UnavailableError, UsageError
 from dctbench.text.format import format_size
 
 _MILLI, _NANO = 1e-3, 1e-9
+_MIG_ENABLED = 1
 _HINT = "`dctbench list devices` shows what there is; `--device cpu` works everywhere"
 THROTTLING = {
     0x004: "power cap",
@@ -124,6 +126,11 @@ class Gauge:
         nvml = self._nvml
         found = {name: self._ask(nvml.nvmlDeviceGetViolationStatus, policy) for policy, name in POLICIES.items()}
         return {name: one.violationTime * _NANO for name, one in found.items() if one is not None} or None
+
+    def divided(self) -> bool:
+        """Return whether the GPU is divided into MIG instances, of which CUDA shows a process one."""
+        modes = self._ask(self._nvml.nvmlDeviceGetMigMode)
+        return modes is not None and modes[0] == _MIG_ENABLED
 
     def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return the result of an NVML function, or None if this GPU or this user gets none."""
@@ -255,6 +262,11 @@ def _cpu_build() -> str | None:
     except metadata.PackageNotFoundError:
         return None
     return build if build.endswith("+cpu") else None
+
+
+def installed() -> bool:
+    """Return whether the package that reads NVML is installed."""
+    return importlib.util.find_spec("pynvml") is not None
 
 
 def _readable() -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dctbench.doctor import gpu, torch_build
+from dctbench.errors import UnavailableError
 from dctbench.machine.nvml import Gpu, Reading
 from dctbench.protocol import Failure, TorchReply
 from dctbench.worker.torch_info import torch_facts
+from tests.support.nvml import FakeNvml
 
 BUILD: dict[str, Any] = {
     "version": "2.13.0", "mkl": True, "onednn": True, "cuda": None, "hip": None, "debug": False,
@@ -67,6 +71,47 @@ def test_a_gpu_that_torch_cannot_use_is_reported_with_the_reason() -> None:
     missing = gpu.seen_by_torch([GPU], built | {"gpus": []})
     assert (missing.state, missing.exit_code) == ("failure", 6)
     assert gpu.seen_by_torch([GPU], built | {"gpus": [card | {"built_for": False}]}).state == "warning"
+
+
+CARD = {"name": "Test GPU", "capability": "9.0", "memory_bytes": 1, "built_for": True}
+
+
+def test_fewer_devices_than_gpus_are_no_failure_where_gpus_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = BUILD | {"cuda": "12.8", "gpus": [CARD]}
+    for divided, state in ((True, "ok"), (False, "failure")):
+        fake = FakeNvml(count=4, divided=divided)
+        monkeypatch.setattr("dctbench.machine.nvml.load_library", lambda fake=fake: fake)
+        assert gpu.findings(seen)[0].state == state
+        assert gpu.findings(seen | {"gpus": []})[0].state == "failure"
+
+
+@pytest.mark.parametrize(
+    ("hip", "installed", "remedy"),
+    [("6.2", True, "rocm-smi"), (None, True, "tegrastats"), (None, False, "pip install nvidia-ml-py")],
+)
+def test_the_remedy_for_a_gpu_that_only_torch_sees_fits_its_cause(
+    monkeypatch: pytest.MonkeyPatch, hip: str | None, installed: bool, remedy: str
+) -> None:
+    def absent() -> None:
+        raise UnavailableError("no NVIDIA driver on this machine")
+
+    monkeypatch.setattr("dctbench.machine.nvml.load_library", absent)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
+    [found] = gpu.findings(BUILD | {"hip": hip, "gpus": [CARD]})
+    assert found.state == "warning"
+    assert remedy in str(found.remedy)
+
+
+def test_the_gpu_of_a_mac_is_named_with_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> None:
+        raise UnavailableError("no NVIDIA driver on this machine")
+
+    monkeypatch.setattr("dctbench.machine.nvml.load_library", absent)
+    assert "everything runs on the CPU" in gpu.findings(BUILD)[0].found
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    [found] = gpu.findings(BUILD)
+    assert (found.state, "--device mps" in found.found, "CPU" in found.found) == ("ok", True, False)
 
 
 def test_throttling_and_other_processes_on_a_gpu_are_warnings() -> None:

@@ -19,7 +19,8 @@ class NvmlError(Exception):
 
 @dataclass
 class FakeNvml:
-    """`count` equal GPUs, the first with `parts` MIG instances. A GPU that is `lost` reports nothing.
+    """`count` equal GPUs, the first with `parts` MIG instances. All are `divided`, or will be at the
+    next reset. A GPU that is `lost` reports nothing.
 
     Clocks are in MHz, energy is in millijoules and violations, by policy, are in nanoseconds, as in NVML; None means
     that a value is not reported. Violations grow by `violation_step` whenever they are read.
@@ -34,6 +35,7 @@ class FakeNvml:
     memory: int | None = 8 << 30
     lost: bool = False
     parts: tuple[str, ...] = ()
+    divided: bool = False
     running: dict[int, int | None] | None = field(default_factory=dict)
     violations: dict[int, int] | None = None
     violation_step: int = 0
@@ -57,6 +59,9 @@ class FakeNvml:
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:
         return self.parts[handle - 100] if handle >= 100 else f"GPU-{handle:08d}-aaaa"
+
+    def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:
+        return [int(self.divided), 1]
 
     def nvmlDeviceGetName(self, handle: int) -> bytes:
         if self.lost:
