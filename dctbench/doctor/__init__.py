@@ -21,13 +21,14 @@ INSPECT_TIMEOUT = 120.0
 
 
 def groups(
-    runner: LocalRunner, location: str, *, calibrate: bool, announce: Callable[[str], None]
+    runner: LocalRunner, location: str, *, suite: str | None = None, calibrate: bool, announce: Callable[[str], None]
 ) -> Iterator[tuple[str, list[Finding]]]:
     """Yield the title and the findings of every group of checks, each as soon as it is known.
 
     Args:
         runner: the runner whose workers and environment are checked.
         location: the location of the store.
+        suite: that whose variables the runner sets, or None if it sets none.
         calibrate: measure the ceilings now and store them instead of looking them up.
         announce: called with a short message before a step that takes long.
 
@@ -47,7 +48,7 @@ def groups(
         return
     gpus = [f"cuda:{number}" for number in range(len(torch["gpus"]))]
     devices = ["cpu", *(gpu for gpu in gpus if "unusable" not in torch["kernels"].get(gpu, {}))]
-    yield "Ceilings", _ceilings(runner, location, devices, calibrate, announce)
+    yield "Ceilings", _ceilings(runner, location, devices, suite, calibrate, announce)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
@@ -56,7 +57,12 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def _ceilings(
-    runner: LocalRunner, location: str, devices: Sequence[str], calibrate: bool, announce: Callable[[str], None]
+    runner: LocalRunner,
+    location: str,
+    devices: Sequence[str],
+    suite: str | None,
+    calibrate: bool,
+    announce: Callable[[str], None],
 ) -> list[Finding]:
     fingerprint = runner.environment.fingerprint
     if not calibrate:
@@ -65,12 +71,12 @@ def _ceilings(
                 known = store.calibrations(fingerprint)
         except MissingError:
             known = {}
-        return [ceilings.ceilings(device, known.get(device)) for device in devices]
+        return [ceilings.ceilings(device, known.get(device), suite) for device in devices]
     found = []
     with open_store(location, create=True) as store:
         for device in devices:
             announce(f"measuring the ceilings of {device}, about half a minute ...")
             measured = ceilings.calibrate(runner, device)
             store.add_calibration(fingerprint, measured)
-            found += [ceilings.ceilings(device, measured), *ceilings.rates(measured)]
+            found += [ceilings.ceilings(device, measured, suite), *ceilings.rates(measured)]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from dctbench.doctor.finding import Finding, ok, warning
@@ -33,15 +34,22 @@ def calibrate(runner: LocalRunner, device: str) -> Calibration:
     return Calibration.from_json(reply.calibration)
 
 
-def ceilings(device: str, found: Calibration | None) -> Finding:
-    """Report the ceilings of the device, or that they were not measured in this environment."""
+def ceilings(device: str, found: Calibration | None, suite: str | None = None) -> Finding:
+    """Report the ceilings of the device, or that they were not measured in this environment.
+
+    Args:
+        device: as cases name it.
+        found: what was measured in the environment.
+        suite: that whose variables the environment has, or None if it has those of this process alone.
+    """
     check = "ceilings"
+    remedy = REMEDY if suite is None else f"{REMEDY} --suite {shlex.quote(suite)}"
     if found is None:
         return warning(
             check,
             f"{device}: not measured in this environment, so there are no shares of the roofline and no check for "
             "implausible results, and transforms are planned by shipped rates",
-            f"{REMEDY} (half a minute)",
+            f"{remedy} (half a minute)",
         )
     rates = ", ".join(f"{dtype} {format_count(found.gemm[dtype], 'FLOP/s')}" for dtype in DTYPES if dtype in found.gemm)
     threads = f"{found.threads} thread{'s' if found.threads != 1 else ''}"
@@ -50,14 +58,15 @@ def ceilings(device: str, found: Calibration | None) -> Finding:
     if found.others >= DISTURBING_CORES:
         doubts.insert(0, f"others used {found.others:.1f} cores meanwhile")
     if doubts:
-        remedy = f"they may be too low: {REMEDY} at a quiet moment"
-        return warning(check, f"{text}; {', '.join(doubts)}", remedy, found.to_json())
+        again = f"they may be too low: {remedy} at a quiet moment"
+        return warning(check, f"{text}; {', '.join(doubts)}", again, found.to_json())
     slow = [
         dtype for dtype in ("bfloat16", "float16") if found.gemm.get(dtype, 1e99) < found.gemm.get("float32", 0) / 2
     ]
     if slow:
         text += f"; {' and '.join(slow)} products are slower than float32 ones here"
-    return ok(check, text, found.to_json())
+    elsewhere = f"for `check`, `noise` and the suite ci, which set other variables: {REMEDY} --suite ci"
+    return ok(check, text, found.to_json(), advice=elsewhere if suite is None else None)
 
 
 def rates(found: Calibration) -> list[Finding]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dctbench import doctor
+from dctbench.cli.options.axes import named_suite
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.tables.records import print_records
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
@@ -21,27 +22,31 @@ _GAP = "  "
     "doctor",
     cls=Command,
     context_settings=CONTEXT,
-    examples=("dctbench doctor", "dctbench doctor --calibrate"),
+    examples=("dctbench doctor", "dctbench doctor --calibrate", "dctbench doctor --calibrate --suite ci"),
 )
 @click.option("--calibrate", cls=Flag, is_flag=True,
               help="Measure the ceilings of this machine (matrix products per dtype, a copy) and the rates that "
                    "plan the transforms, and store both for this environment. Takes about half a minute for each "
                    "device.")  # fmt: skip
+@click.option("--suite", cls=Flag, metavar="NAME|FILE",
+              help="Check the environment of this suite's cases, whose variables may differ. That of `ci` is also the "
+                   "one of `check` and `noise`.")  # fmt: skip
 @store_option
 @format_option
 @version_option
-def command(calibrate: bool, store: str, output_format: str) -> int:
+def command(calibrate: bool, suite: str | None, store: str, output_format: str) -> int:
     """Check this machine: clock, load, limits, torch, GPU, store. Each line is ok, a warning or a failure.
 
     Exit 0 unless a line is a failure: then 5 when results cannot be stored, 6 when torch or a GPU cannot be used,
     3 when time cannot be measured.
     """
     found: list[Finding] = []
-    with LocalRunner(LocalSettings(), on_wait=_announce) as runner:
+    env = {} if suite is None else named_suite(suite, own_axes=False).settings.env
+    with LocalRunner(LocalSettings(env=env), on_wait=_announce) as runner:
         if output_format == "table":
             facts = runner.environment.facts
             _print(f"dctbench doctor{_GAP}{facts['cpu']}, fingerprint {runner.environment.fingerprint}")
-        for title, findings in doctor.groups(runner, store, calibrate=calibrate, announce=_announce):
+        for title, findings in doctor.groups(runner, store, suite=suite, calibrate=calibrate, announce=_announce):
             if output_format == "table":
                 _print_group(title, findings)
             found += findings

@@ -89,13 +89,22 @@ def axis_values(flags: Mapping[str, Any]) -> AxisValues:
 
 
 def chosen_suite(flags: Mapping[str, Any]) -> Suite:
+    """The suite that --suite names. Raises the same errors as `named_suite`."""
+    return named_suite(flags["suite"], own_axes=not flags["impl"])
+
+
+def named_suite(name: str, *, own_axes: bool) -> Suite:
     """The suite that --suite names.
+
+    Args:
+        name: of a shipped suite, or the path of a file.
+        own_axes: whether its own implementations are measured, and not those of the command line.
 
     Raises:
         UsageError: when there is none, or when pyproject.toml names it and it would load code.
     """
-    loaded = suites.load(flags["suite"])
+    loaded = suites.load(name)
     context = click.get_current_context(silent=True)
     if context is not None and context.get_parameter_source("suite") is ParameterSource.DEFAULT_MAP:
-        check_configured_suite(loaded, flags["suite"], own_axes=not flags["impl"])
+        check_configured_suite(loaded, name, own_axes=own_axes)
     return loaded

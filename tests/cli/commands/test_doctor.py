@@ -10,6 +10,7 @@ import pytest
 from dctbench.machine.calibration import Calibration
 from dctbench.store import open_store
 from tests.support.command import Cli
+from tests.support.made import CALIBRATION
 
 STATES = ("ok", "warning", "failure")
 CHECKS = {"timer", "processor", "governor", "other load", "affinity", "container", "memory", "allocator", "lock",
@@ -54,6 +55,43 @@ def test_a_torch_that_cannot_be_imported_is_a_failure_and_exits_6(cli: Cli, tmp_
     assert done.code == 6
     assert "libtorch.so: no such file" in done.out
     assert "1 failure" in done.out
+
+
+def fingerprint(cli: Cli, *arguments: str) -> str:
+    return cli("doctor", *arguments).out.splitlines()[0].rpartition("fingerprint ")[2]
+
+
+def test_the_ceilings_of_a_suite_are_those_that_its_runs_look_for(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(
+        "[axes]\nimpl = ['none']\nseq = [64]\nheads = [2]\nhead_dim = [8]\n[settings]\nrounds = 1\n"
+        "[settings.env]\nMALLOC_TRIM_THRESHOLD_ = '1073741824'\n"
+    )
+    done = cli("run", "--suite", "s.toml", "--store", "s.sqlite")
+    assert done.code == 0, done.err
+    usual, of_suite = fingerprint(cli), fingerprint(cli, "--suite", "s.toml")
+    with open_store(str(tmp_path / "s.sqlite")) as store:
+        [state] = store.runs()
+        assert list(store.environments(state.run.id)) == [of_suite] != [usual]
+        store.add_calibration(of_suite, CALIBRATION)
+    ceilings = []
+    for flags in ((), ("--suite", "s.toml")):
+        found = cli("doctor", *flags, "--store", "s.sqlite", "--format", "json").json()
+        ceilings += [one for one in found if one["check"] == "ceilings"]
+    assert ["not measured" in one["found"] for one in ceilings] == [True, False]
+
+
+def test_a_suite_that_does_not_exist_is_a_usage_error(cli: Cli) -> None:
+    done = cli("doctor", "--suite", "nowhere")
+    assert done.code == 2
+    assert "nowhere" in done.err
+
+
+def test_a_suite_that_the_folder_names_loads_no_code(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text("[axes]\nimpl = ['none']\nseq = [64]\n[settings.env]\nLD_PRELOAD = './x.so'\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.dctbench.doctor]\nsuite = 's.toml'\n")
+    done = cli("doctor")
+    assert done.code == 2
+    assert "LD_PRELOAD" in done.err
 
 
 @pytest.mark.slow
