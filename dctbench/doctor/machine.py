@@ -13,7 +13,7 @@ import psutil
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import CannotJudgeError
 from dctbench.machine import host
-from dctbench.machine.cgroup import Throttling, memory_available, throttling, worst_throttling
+from dctbench.machine.cgroup import Throttling, throttling, worst_throttling
 from dctbench.machine.contention import NOTICED_CORES, NOTICED_STOLEN, Neighbours, Usage, busiest
 from dctbench.spec import suites
 from dctbench.text.format import format_percent, format_seconds, format_size
@@ -217,10 +217,9 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
 
 
 def _memory() -> Finding:
-    found, inside = host.memory(), memory_available()
-    if found is None:
+    found, free = host.memory(), host.memory_available()
+    if found is None or free is None:
         return ok("memory", "this system does not report it")
-    free = found.available if inside is None else min(found.available, inside)
     try:
         swapped = psutil.swap_memory().used
     except (OSError, LookupError, ValueError):  # hidden files, as in `host.memory`

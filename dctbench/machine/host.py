@@ -211,6 +211,13 @@ def memory() -> Memory | None:
     return Memory(found.total, found.available)
 
 
+def memory_available() -> int | None:
+    """Return the bytes that a process could get now, within the limits of the container; None if they are not known."""
+    machine, inside = memory(), cgroup.memory_available()
+    known = [free for free in (None if machine is None else machine.available, inside) if free is not None]
+    return min(known, default=None)
+
+
 def load_average() -> list[float] | None:
     """Return how many processes ran or waited over the last 1, 5 and 15 minutes."""
     try:

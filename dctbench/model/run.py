@@ -51,7 +51,7 @@ class RunSettings:
         priority: whether calls released on a schedule run before all other programs, where the system allows it.
         search: what is searched for beside the schedule of a case: `rate`, the highest that is sustained; or None.
         protocol: by which protocol latency and memory are also measured; None for ours alone.
-        jobs: trainings at a time on the processor; None for as many as there are cores.
+        jobs: trainings at a time on the processor; None for as many as there are cores, and as memory allows.
         margin: a loss of accuracy that does not matter, 0.02 for two points; None for the default.
         patience: how many times the usual steps a training has, one seed of each method that falls short of exact
             attention, and of that; None for no such trainings.

@@ -12,6 +12,8 @@ from dctbench.model import Environment
 from dctbench.protocol import PROTOCOL
 
 _SECONDS = 120.0
+_OLDEST = (3, 11)
+"""As `requires-python` in pyproject.toml."""
 _PATH_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
 
@@ -65,6 +67,7 @@ def interpreter(python: str, variables: Mapping[str, str]) -> tuple[Environment,
             hint=_install_hint(python),
         ) from None
     if facts is None:
+        _require_version(python, path, variables)
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise UsageError(f"--base-python {python}: it has no usable dctbench ({last})", hint=_install_hint(python))
     raise UsageError(
@@ -72,6 +75,29 @@ def interpreter(python: str, variables: Mapping[str, str]) -> tuple[Environment,
         f"this one uses protocol {PROTOCOL}",
         hint="compare versions with the same protocol, or compare stored runs: dctbench check --baseline",
     )
+
+
+def _require_version(python: str, path: str, variables: Mapping[str, str]) -> None:
+    """Refuse an interpreter that is too old to run dctbench. It does not know the option -P, and says only that.
+
+    Raises:
+        UsageError: naming its version.
+    """
+    asked = [path, "-I", "-c", "import sys; print(*sys.version_info[:2])"]
+    try:
+        done = subprocess.run(
+            asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False,
+            env=dict(variables),
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return
+    found = [int(word) for word in done.stdout.split() if word.isdecimal()]
+    if len(found) == 2 and tuple(found) < _OLDEST:
+        oldest, version = (".".join(map(str, one)) for one in (_OLDEST, found))
+        raise UsageError(
+            f"--base-python {python}: it is Python {version}, and dctbench needs {oldest} or later",
+            hint=f"install dctbench and the base version of the measured code for Python {oldest} or later",
+        )
 
 
 def _install_hint(python: str) -> str:

@@ -30,21 +30,30 @@ class Lane:
         python: their interpreter.
         isolation: how a case gets its process.
         closing: ends every wait for a process.
+        tell: called with a message if processes are not isolated as was asked for; it may be called more than once.
 
     Attributes:
         zygote: that of the last round, or None.
         child: the process that runs now, or None.
     """
 
-    def __init__(self, variables: Mapping[str, str], python: str, isolation: Isolation, closing: Closing) -> None:
+    def __init__(
+        self,
+        variables: Mapping[str, str],
+        python: str,
+        isolation: Isolation,
+        closing: Closing,
+        tell: Callable[[str], None],
+    ) -> None:
         self.variables = variables
         self.python = python
         self.isolation = isolation
         self._closing = closing
+        self._tell = tell
         self.zygote: Zygote | None = None
         self.child: Child | None = None
         self._zygote_round: int | None = None
-        self._zygotes_work = sys.platform == "linux"
+        self._no_zygotes_because = None if sys.platform == "linux" else "only Linux can fork such processes safely"
 
     def kill(self) -> None:
         """Kill the process that runs now."""
@@ -60,7 +69,9 @@ class Lane:
     def launcher(self, device: str, round: int) -> Launcher:
         """Return the zygote of this round, or fresh processes where forking is not wanted or not safe."""
         wanted = self.isolation == "zygote" or (self.isolation == "auto" and device == "cpu")
-        if not wanted or not self._zygotes_work:
+        if not wanted or self._no_zygotes_because:
+            if wanted:
+                self._tell_of_fresh_processes()
             return Fresh(self.variables, self.python, self._closing)
         if self.zygote is not None and self._zygote_round == round:
             return self.zygote
@@ -70,10 +81,17 @@ class Lane:
         try:
             words = [COMPILER] if round == 1 else []
             self.zygote, self._zygote_round = Zygote(self.variables, self.python, self._closing, *words), round
-        except GoneError:
-            self._zygotes_work = False
+        except GoneError as error:
+            self._no_zygotes_because = error.message
+            self._tell_of_fresh_processes()
             return Fresh(self.variables, self.python, self._closing)
         return self.zygote
+
+    def _tell_of_fresh_processes(self) -> None:
+        """Say that cases are not forked though that was asked for. By itself, a runner may choose either way."""
+        if self.isolation == "zygote":
+            because = self._no_zygotes_because
+            self._tell(f"warning: --isolation zygote: each case starts its own interpreter ({because})")
 
     def exchange(
         self,

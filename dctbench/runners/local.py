@@ -56,7 +56,7 @@ from dctbench.runners.lane import Lane
 from dctbench.runners.launchers import Fresh, GoneError
 from dctbench.runners.locks import Lock, temporary_folder
 from dctbench.runners.notices import Notices
-from dctbench.runners.trainers import TRAINING, Trainers
+from dctbench.runners.trainers import TRAINING, Trainers, most_at_a_time
 from dctbench.runners.variables import inherited
 from dctbench.text.format import format_duration
 
@@ -77,7 +77,7 @@ class LocalSettings:
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of its defaults.
         isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
-        jobs: trainings at a time on the processor; None for as many as there are cores.
+        jobs: trainings at a time on the processor; None for as many as there are cores, and as memory allows.
         energy: whether the energy of a call is measured.
         protocol: by which protocol each case is also measured, in a process of its own; None for ours alone.
         free_within: seconds after which a device on which another run measures is given up.
@@ -144,9 +144,11 @@ class LocalRunner:
             self._scratch = OwnedFolder("dctbench-scratch-")
         self._closing = Closing()
         self._lane = self._new_lane()
-        self._trainers = Trainers(settings.jobs or host.usable_cores(), self._new_lane)
+        most, self._few_jobs = (settings.jobs, None) if settings.jobs else most_at_a_time()
+        self._trainers = Trainers(most, self._new_lane)
         self._asking = threading.Lock()
-        self._remarked = False
+        self._saying = threading.Lock()
+        self._said: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -160,7 +162,7 @@ class LocalRunner:
         self._scratch.remove()
 
     def _new_lane(self) -> Lane:
-        return Lane(self.variables, self.python, self.settings.isolation, self._closing)
+        return Lane(self.variables, self.python, self.settings.isolation, self._closing, self._say_once)
 
     @property
     def environments(self) -> Sequence[Environment]:
@@ -248,8 +250,15 @@ class LocalRunner:
         return self._notices.wait(futures, timeout)
 
     def jobs(self, case: Case) -> int:
-        """How many cases like this one run at a time: trainings on the processor side by side, all others alone."""
-        return self._trainers.most if _beside_others(case) else 1
+        """How many cases like this one run at a time: trainings on the processor side by side, all others alone.
+
+        If memory allows fewer trainings than there are cores, that is said.
+        """
+        if not _beside_others(case):
+            return 1
+        if self._few_jobs is not None:
+            self._say_once(self._few_jobs)
+        return self._trainers.most
 
     def _result(self, case: Case, round: int, done: Exchange[CaseReply]) -> Result:
         reply = done.reply
@@ -365,6 +374,14 @@ class LocalRunner:
         self._notices.wait([future])
         return future.result()
 
+    def _say_once(self, text: str) -> None:
+        """Have a message delivered, unless it was before."""
+        with self._saying:
+            if text in self._said:
+                return
+            self._said.add(text)
+        self._on_wait(text)
+
     def busy(self, devices: Sequence[str]) -> str | None:
         """Return which other run measures on one of the devices at the moment, None if all are free."""
         for device in devices:
@@ -402,9 +419,8 @@ class LocalRunner:
             lock.release()
 
     def _take(self, lock: Lock, device: str, shared: bool) -> None:
-        if lock.remark and not self._remarked:
-            self._on_wait(f"warning: {lock.remark}")
-            self._remarked = True
+        if lock.remark:
+            self._say_once(f"warning: {lock.remark}")
         announced = False
         deadline = monotonic() + self.settings.free_within
         while not lock.take(shared=shared):

@@ -6,11 +6,30 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from dctbench.machine import host
 from dctbench.model import Result
 from dctbench.runners.lane import Lane
+from dctbench.text.format import format_size, pluralize
 
+TRAINING_BYTES = 512 << 20
+"""What a training needs of the memory, roughly: torch, a small model, its data, and what an optimiser keeps."""
 TRAINING = 0
 """The round of the zygotes of trainings. Nothing is timed to the microsecond there, so that one serves all rounds."""
+
+
+def most_at_a_time() -> tuple[int, str | None]:
+    """Return how many trainings may run at a time: one for each core, or as many as fit into the memory.
+
+    The second value says why there are fewer than cores; None if there are not.
+    """
+    cores, free = host.usable_cores(), host.memory_available()
+    fitting = cores if free is None else max(1, free // TRAINING_BYTES)
+    if free is None or fitting >= cores:
+        return cores, None
+    return fitting, (
+        f"{pluralize(fitting, 'training')} at a time on {cores} cores: {format_size(free)} of memory is free, and "
+        f"a training takes about {format_size(TRAINING_BYTES)}; --jobs sets another number"
+    )
 
 
 class Trainers:

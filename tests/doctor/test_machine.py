@@ -114,11 +114,11 @@ def test_little_memory_is_a_warning() -> None:
 
 
 def test_in_a_container_the_memory_is_what_its_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dctbench.doctor.machine.memory_available", lambda: 0)
+    monkeypatch.setattr("dctbench.machine.cgroup.memory_available", lambda: 0)
     monkeypatch.setattr("dctbench.machine.host.memory_limit", lambda: 1 << 30)
     found = machine._memory()
     assert (found.state, found.found.startswith("0 B of 1.00 GiB free")) == ("warning", True), found.found
-    monkeypatch.setattr("dctbench.doctor.machine.memory_available", lambda: None)
+    monkeypatch.setattr("dctbench.machine.cgroup.memory_available", lambda: None)
     assert not machine._memory().found.startswith("0 B")
 
 

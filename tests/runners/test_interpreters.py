@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from dctbench.errors import UsageError
 from dctbench.protocol import PROTOCOL
+from dctbench.runners import interpreters
 from dctbench.runners.interpreters import interpreter
+from tests.support import ROOT
 
 
 def python_that_prints(folder: Path, about: object) -> str:
@@ -46,3 +49,22 @@ def test_one_whose_dctbench_lacks_the_module_that_is_asked_is_refused_in_one_sen
     program.chmod(0o755)
     with pytest.raises(UsageError, match=r"it has no usable dctbench \(No module named 'dctbench.machine'\)$"):
         interpreter(str(program), {})
+
+
+def test_one_that_is_too_old_is_named_with_its_version(tmp_path: Path) -> None:
+    """As Python 3.10 answers, which does not know the option -P."""
+    program = tmp_path / "python"
+    program.write_text(
+        '#!/bin/sh\nif [ "$1" = -P ]; then\n  echo "Unknown option: -P" >&2\n'
+        '  echo "Try \\`python -h\' for more information." >&2\n  exit 2\nfi\necho 3 10\n',
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    with pytest.raises(UsageError, match=r": it is Python 3\.10, and dctbench needs 3\.11 or later$") as refused:
+        interpreter(str(program), {})
+    assert "3.11" in str(refused.value.hint)
+
+
+def test_the_oldest_version_is_that_of_the_package() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert declared == ">=" + ".".join(map(str, interpreters._OLDEST))

@@ -13,19 +13,20 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine import nvml
-from dctbench.model import Case, CaseWarning, Result, WarningCode
+from dctbench.model import Case, CaseWarning, Isolation, Result, WarningCode
 from dctbench.protocol import InspectRequest, TorchReply
-from dctbench.runners import MeasureSpec
+from dctbench.runners import MeasureSpec, lane
 from dctbench.runners.closing import Closing
 from dctbench.runners.exchange import exchange
 from dctbench.runners.interleave import Alternation, Turn
-from dctbench.runners.launchers import Child, _Lines
+from dctbench.runners.launchers import Child, GoneError, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.lock_files import VARIABLE
 from dctbench.runners.locks import Lock
@@ -378,3 +379,39 @@ def group_of(pid: int) -> int | None:
         return os.getpgid(pid)
     except (ProcessLookupError, PermissionError):
         return None
+
+
+@pytest.mark.parametrize(
+    ("jobs", "free", "expected"),
+    [(None, 4 << 30, 8), (None, 300 << 20, 1), (None, 64 << 30, 16), (None, None, 16), (16, 300 << 20, 16)],
+)
+def test_memory_may_allow_fewer_trainings_at_a_time_than_cores_and_then_it_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, jobs: int | None, free: int | None, expected: int
+) -> None:
+    monkeypatch.setattr("dctbench.machine.host.usable_cores", lambda: 16)
+    monkeypatch.setattr("dctbench.machine.host.memory_available", lambda: free)
+    said: list[str] = []
+    with LocalRunner(LocalSettings(jobs=jobs), said.append) as made:
+        assert [made.jobs(TRAINING), made.jobs(TRAINING), made.jobs(Case("sdpa", 64))] == [expected, expected, 1]
+    assert len(said) == (expected < 16)
+    assert all(f"{expected} training" in text and "at a time on 16 cores" in text for text in said)
+
+
+@pytest.mark.parametrize("isolation", ["zygote", "auto"])
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_processes_that_are_not_forked_though_that_was_asked_for_are_told_once(
+    monkeypatch: pytest.MonkeyPatch, isolation: Isolation, platform: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise GoneError("it did not start")
+
+    monkeypatch.setattr(lane, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr(lane, "Zygote", broken)
+    said: list[str] = []
+    with LocalRunner(LocalSettings(isolation=isolation), said.append) as made:
+        for number in (1, 2):
+            made.wait([made.ready("cpu", number)], timeout=60)  # type: ignore[list-item]
+        made.wait([], timeout=0)
+    assert len(said) == (isolation == "zygote")
+    because = "it did not start" if platform == "linux" else "only Linux"
+    assert all("--isolation zygote" in text and because in text for text in said)

@@ -71,7 +71,8 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 @click.option("--budget", cls=Flag, section=HOW, metavar="TIME",
               help="Time for the whole run: 5m. Sampling time is divided by predicted cost.")  # fmt: skip
 @click.option("--jobs", cls=Flag, section=HOW, type=click.IntRange(1, MAX_JOBS), metavar="N",
-              help="Trainings of --task at a time, a thread each (default: as many as there are cores).")  # fmt: skip
+              help="Trainings of --task at a time, a thread each (default: as many as there are cores, and as memory "
+                   "allows).")  # fmt: skip
 @click.option("--no-prune", cls=Flag, section=HOW, is_flag=True,
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
 @click.option("--runner", cls=Flag, section=_WHERE, type=click.Choice(("local", "ray")), default="local",
