@@ -267,7 +267,7 @@ def _cpuinfo_blocks() -> list[dict[str, str]]:
 
 def _sysctl(name: str) -> str | None:
     """Return a value that the kernel of macOS reports."""
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         return None
     try:
         done = subprocess.run(

@@ -82,7 +82,7 @@ def test_no_process_by_another_protocol_is_predicted_since_a_check_starts_none(t
     request = CheckRequest(base_impl="dct-qkv", store=str(tmp_path / "none.sqlite"))
     seconds = []
     for protocol in (None, "authors"):
-        asked = replace(suite, settings=replace(suite.settings, protocol=protocol))  # type: ignore[arg-type]
+        asked = replace(suite, settings=replace(suite.settings, protocol=protocol))
         found = plan_check(asked, None, request, None, runner, lambda event: None)  # type: ignore[arg-type]
         assert found.suite.settings.protocol == protocol
         seconds.append(found.plan.seconds)

@@ -93,7 +93,7 @@ def test_a_shard_goes_on_where_any_of_the_nodes_is_like_each_that_began_it(
 
     class Mixed(Describing):
         several = True
-        environments = (ENVIRONMENT, OTHER)  # type: ignore[assignment]
+        environments = (ENVIRONMENT, OTHER)
 
     monkeypatch.setattr(run_module, "open_runner", lambda *_: Mixed(lambda case, round: result(), 10**6))
     with pytest.raises(InterruptedRunError):  # by what measures, which comes after all that is refused

@@ -97,7 +97,7 @@ def test_macs_are_told_apart_by_what_their_kernel_reports(
     program.chmod(0o755)
     monkeypatch.setattr(host, "_SYSCTL", str(program))
     assert host.cpu_id() is None
-    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
     assert (host.cpu_model(), host.cpu_id()) == ("Apple M3", "Mac15,3")
     monkeypatch.setattr(host, "_SYSCTL", str(tmp_path / "none"))
     assert host.cpu_model()

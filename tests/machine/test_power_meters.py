@@ -155,7 +155,7 @@ def test_the_power_meter_of_the_machine_comes_before_that_of_a_part(tmp_path: Pa
 
 @pytest.mark.parametrize("linked", [True, False], ids=["device link", "name alone"])
 def test_a_battery_that_the_kernel_also_shows_as_a_chip_is_no_sensor_of_the_board(tmp_path: Path, linked: bool) -> None:
-    """Since Linux 6.x a power supply has a chip of its name, whose parent is the supply."""
+    """The kernel shows a power supply as a chip of its name, too, whose parent is the supply."""
     battery = files(
         tmp_path / "power_supply" / "cw2015-battery", type="Battery", status="Charging", power_now=9_000_000
     )
