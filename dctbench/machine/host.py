@@ -46,8 +46,8 @@ def cpu_id() -> str | None:
     On x86 these are vendor, family, model and stepping; on ARM implementer, architecture, variant, part and revision of
     each kind of core; on macOS it is the model of the computer.
     """
-    blocks = _cpuinfo_blocks()
-    words = [blocks[0].get(key, "?") for key in _X86_ID] if blocks else []
+    blocks = list(_cpuinfo_blocks())
+    words = [blocks[0].get(key, "?") for key in _X86_ID]
     if set(words) - {"?"}:
         return " ".join(words)
     kinds = {"/".join(block.get(key, "?") for key in _ARM_ID) for block in blocks if "CPU part" in block}
@@ -253,16 +253,14 @@ def _cores() -> int:
 
 def _cpuinfo() -> dict[str, str]:
     """Return the facts of the first processor in /proc/cpuinfo."""
-    return next(iter(_cpuinfo_blocks()), {})
+    return next(_cpuinfo_blocks())
 
 
-def _cpuinfo_blocks() -> list[dict[str, str]]:
-    """Return the facts of each processor in /proc/cpuinfo."""
-    blocks = []
+def _cpuinfo_blocks() -> Iterator[dict[str, str]]:
+    """Yield the facts of each processor in /proc/cpuinfo, at least once; some have further facts in the end."""
     for block in (read_text("/proc/cpuinfo") or "").split("\n\n"):
         lines = (line.partition(":") for line in block.splitlines())
-        blocks.append({key.strip(): value.strip() for key, _, value in lines})
-    return blocks
+        yield {key.strip(): value.strip() for key, _, value in lines}
 
 
 def _sysctl(name: str) -> str | None:

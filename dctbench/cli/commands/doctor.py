@@ -22,7 +22,7 @@ _GAP = "  "
     "doctor",
     cls=Command,
     context_settings=CONTEXT,
-    examples=("dctbench doctor", "dctbench doctor --calibrate", "dctbench doctor --calibrate --suite ci"),
+    examples=("dctbench doctor", "dctbench doctor --calibrate --suite ci"),
 )
 @click.option("--calibrate", cls=Flag, is_flag=True,
               help="Measure the ceilings of this machine (matrix products per dtype, a copy) and the rates that "
