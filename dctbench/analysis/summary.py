@@ -161,6 +161,11 @@ class Summary:
         return None if tensor is None or state is None else tensor + state
 
     @property
+    def calls_per_sample(self) -> int:
+        """The most calls of which a sample of any round is the mean."""
+        return max(result.details.calls_per_sample or 1 for result in self.rounds)
+
+    @property
     def p95(self) -> float | None:
         """The 95th percentile of the samples, in seconds; None under 20 samples."""
         return quantile(self.samples, 0.95) if len(self.samples) >= 20 else None
@@ -176,7 +181,7 @@ class Summary:
         `high` holds for the processes that ran. From 30 processes on it is a bound for others too (`tail_is_bound`).
         None under 299 samples (459 for 99% confidence), and where a sample is the mean of several calls.
         """
-        if any((result.details.calls_per_sample or 1) > 1 for result in self.rounds):
+        if self.calls_per_sample > 1:
             return None
         high = quantile_upper_bound(self.samples, 0.99, confidence)
         if high is None:

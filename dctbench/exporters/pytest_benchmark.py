@@ -61,7 +61,7 @@ def _benchmark(summary: Summary, origin: JSON) -> JSON:
         "param": case.name,
         "extra_info": {**params, "case_id": case.id, "metrics": metrics, **origin},
         "options": {},
-        "stats": _stats(summary.samples),
+        "stats": {**_stats(summary.samples), "iterations": summary.calls_per_sample},
     }
 
 
@@ -78,5 +78,5 @@ def _stats(samples: Sequence[float]) -> JSON:
         "median": statistics.median(samples), "iqr": q3 - q1, "q1": q1, "q3": q3,
         "iqr_outliers": len(samples) - len(within), "stddev_outliers": far,
         "outliers": f"{far};{len(samples) - len(within)}", "ld15iqr": min(within), "hd15iqr": max(within),
-        "ops": 1 / mean, "total": sum(samples), "data": list(samples), "iterations": 1,
+        "ops": 1 / mean, "total": sum(samples), "data": list(samples),
     }  # fmt: skip

@@ -7,7 +7,7 @@ How a benchmark is mapped:
   `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional. The
   other fields of a case, such as `model` and `period`, are read from benchmarks that dctbench exported, which have a
   `case_id`: elsewhere these words may mean anything.
-- `stats.data`, in seconds per call, becomes the samples of one round.
+- `stats.data`, in seconds per call, becomes the samples of one round. Each is the mean of `stats.iterations` calls.
 - `machine_info` becomes the environment. Its fingerprint is a hash of these facts, so that the results are never
   mistaken for measurements of dctbench.
 - The id of the run is a hash of the data, so that importing a file twice stores one run.
@@ -31,12 +31,14 @@ from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, S
 
 SUITE = "pytest-benchmark"
 _MAX_CORES = 2**24
+_MAX_ITERATIONS = 2**53
 _MAX_VERSION = 16  # characters; the column `dctbench_version` holds 40, which PostgreSQL enforces
 _OURS = ("model", "layers", "recover", "input", "period", "deadline", "ranks")
 _SPELLINGS = {"impl": "implementation", "seq": "seq_len", "n": "seq_len"}
 
 
 class _Stats(Struct):
+    iterations: Annotated[int, Meta(ge=1, le=_MAX_ITERATIONS)] | None = None
     data: Annotated[list[Seconds], Meta(min_length=1, max_length=MAX_SAMPLES)] | None = None
 
 
@@ -120,7 +122,7 @@ def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Resu
         round=1,
         status="ok",
         measurements=(Measurement("latency", "s", tuple(benchmark.stats.data)),),
-        details=ResultDetails(benchmark=name),
+        details=ResultDetails(calls_per_sample=benchmark.stats.iterations, benchmark=name),
         fingerprint=environment.fingerprint,
         host=environment.host,
     )

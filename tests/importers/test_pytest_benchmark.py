@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from dctbench.errors import UsageError
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.pytest_benchmark import pytest_benchmark
 from dctbench.importers import parse, read_file
-from dctbench.model import Case
+from dctbench.model import Case, Result, ResultDetails
 from tests.importers.test_json_document import RESULTS
 from tests.support import ROOT
-from tests.support.made import ENVIRONMENT, RUN
+from tests.support.made import ENVIRONMENT, RUN, result
 
 REAL = Path(__file__).parent / "files" / "pytest-benchmark-5.json"
 
@@ -28,6 +29,7 @@ def test_a_file_is_the_same_run_each_time_it_is_read() -> None:
     latency = results[0].measurement("latency")
     assert latency is not None
     assert (latency.unit, len(latency.samples), latency.samples[0]) == ("s", 8, 5.00960013596341e-07)
+    assert [r.details.calls_per_sample for r in results] == [50, 50]
     assert (run.suite, run.label) == ("pytest-benchmark", None)
     assert run.started_at == "2026-01-02T03:04:05.678901+00:00"
     [environment] = environments.values()
@@ -50,6 +52,7 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["benchmarks"][0].update(params=None), "extra_info contains seq_len"),
         (lambda d: d["benchmarks"][0]["stats"].pop("data"), "stats.data is missing; write the file with"),
         (lambda d: d["benchmarks"][0]["stats"].update(data=["x"]), "benchmarks[0].stats.data[0]: expected float"),
+        (lambda d: d["benchmarks"][0]["stats"].update(iterations=0), "benchmarks[0].stats.iterations: expected int"),
         (lambda d: d["benchmarks"][0]["extra_info"].update(heads="two"), "benchmarks[0].heads: expected int"),
         (lambda d: d["benchmarks"][0]["extra_info"].update(mode="sideways"), "benchmarks[0].mode: 'sideways'"),
         (lambda d: d["benchmarks"].append(d["benchmarks"][0]), "benchmarks[2] (test_sdpa[64]): the same case"),
@@ -104,6 +107,25 @@ def test_what_others_call_a_model_or_layers_is_no_part_of_the_case() -> None:
     _, _, results = parse(data, "given.json")
     case = results[0].case
     assert (case.model, case.layers, case.input, case.period) == (None, None, None, None)
+
+
+def test_a_mean_of_several_calls_has_no_tail_of_single_calls_once_it_is_read_back() -> None:
+    def rounds(*calls: int) -> list[Result]:
+        samples = [1e-4 + i * 1e-8 for i in range(300)]
+        return [
+            replace(result("sdpa", 64, samples, round=number), details=ResultDetails(calls_per_sample=one))
+            for number, one in enumerate(calls, 1)
+        ]
+
+    tails = {}
+    for calls in ((1, 1), (1, 20), (20, 10)):
+        [summary] = analysis.summarise(rounds(*calls))
+        written = pytest_benchmark(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [summary])
+        [benchmark] = written["benchmarks"]
+        assert benchmark["stats"]["iterations"] == max(calls)
+        [again] = analysis.summarise(parse(dumps(written).encode(), "given.json")[2])
+        tails[calls] = (summary.tail() is None, again.tail() is None)
+    assert tails == {(1, 1): (False, False), (1, 20): (True, True), (20, 10): (True, True)}
 
 
 def test_our_own_export_is_read_back_with_its_cases_and_samples() -> None:
