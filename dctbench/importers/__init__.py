@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,14 +30,18 @@ class _FileKeys(msgspec.Struct):
     benchmarks: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_READERS: Mapping[str, Callable[[bytes], Parsed]] = {
-    "schema_version": json_document.parse,
+_READERS: Mapping[str, Callable[[bytes, dict[str, Any] | None], Parsed]] = {
+    "schema_version": lambda data, _: json_document.parse(data),  # which states every field
     "benchmarks": pytest_benchmark.parse,
 }
 
 
-def read_file(path: str) -> Parsed:
+def read_file(path: str, assumed: dict[str, Any] | None = None) -> Parsed:
     """Return the run, its environments by fingerprint and its results from an exported or a pytest-benchmark file.
+
+    Args:
+        path: of the file.
+        assumed: where to note the fields of a case that the file does not state, and the values that they get.
 
     Raises:
         UsageError: when the file cannot be read, is of neither kind or is invalid. The message names the file and the
@@ -49,10 +54,10 @@ def read_file(path: str) -> Parsed:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a valid file name"
         raise UsageError(f"cannot read {path}: {reason}", hint=_HINT) from None
-    return parse(data, path)
+    return parse(data, path, assumed)
 
 
-def parse(data: bytes, name: str) -> Parsed:
+def parse(data: bytes, name: str, assumed: dict[str, Any] | None = None) -> Parsed:
     """Parse the bytes of a file as `read_file` does. Messages use `name` for the file.
 
     Raises:
@@ -63,7 +68,7 @@ def parse(data: bytes, name: str) -> Parsed:
         kind = msgspec.json.decode(data, type=_FileKeys)
         for key, reader in _READERS.items():
             if getattr(kind, key) is not msgspec.UNSET:
-                return reader(data)
+                return reader(data, assumed)
         raise InvalidDataError("it contains neither schema_version nor benchmarks")
     except InvalidDataError as error:
         problem = str(error)

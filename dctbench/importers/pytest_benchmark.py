@@ -4,15 +4,17 @@ How a benchmark is mapped:
 
 - The fields of the case come from `extra_info` and `params`, by name. `extra_info` takes precedence.
   `implementation` and `seq_len` are required (`impl`, `seq` and `n` are accepted as short names). `ratio` or `kept`,
-  `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional. The
-  other fields of a case, such as `model` and `period`, are read from benchmarks that dctbench exported, which have a
-  `case_id`: elsewhere these words may mean anything.
+  `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional: where a
+  benchmark does not state one of them, the default of dctbench is assumed, and `import` says which. The other fields of
+  a case, such as `model` and `period`, are read from benchmarks that dctbench exported, which have a `case_id`:
+  elsewhere these words may mean anything.
 - `stats.data`, in seconds per call, becomes the samples of one round. Each is the mean of `stats.iterations` calls.
 - `machine_info` becomes the environment. Its fingerprint is a hash of these facts, so that the results are never
-  mistaken for measurements of dctbench.
+  mistaken for measurements of dctbench. A benchmark that dctbench exported from a run on several machines has its own
+  in `extra_info`.
 - The id of the run is a hash of the data, so that importing a file twice stores one run.
 
-A benchmark without samples or without a required field is refused; nothing is guessed.
+A benchmark without samples or without a required field is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import fields
 
 from dctbench.importers.fields import MAX_CASES
 from dctbench.importers.json_document import case_of
@@ -33,7 +36,7 @@ SUITE = "pytest-benchmark"
 _MAX_CORES = 2**24
 _MAX_ITERATIONS = 2**53
 _MAX_VERSION = 16  # characters; the column `dctbench_version` holds 40, which PostgreSQL enforces
-_OURS = ("model", "layers", "recover", "input", "period", "deadline", "ranks")
+_OURS = ("model", "layers", "recover", "input", "period", "deadline", "ranks", "machine_info")
 _SPELLINGS = {"impl": "implementation", "seq": "seq_len", "n": "seq_len"}
 
 
@@ -72,17 +75,32 @@ class _Fields(CaseFields, omit_defaults=True, kw_only=True):
     task: Name | None = None
 
 
-def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
-    """Return the run, its environment by fingerprint, and its results; see the module docstring.
+_ASSUMED = {one.name: one.default for one in fields(_Fields) if one.default not in (msgspec.NODEFAULT, None)}
+
+
+def parse(data: bytes, assumed: dict[str, Any] | None = None) -> tuple[Run, dict[str, Environment], list[Result]]:
+    """Return the run, its environments by fingerprint, and its results; see the module docstring.
+
+    Args:
+        data: of the file.
+        assumed: where to note the fields that a benchmark does not state, each with the value that it is taken to have.
 
     Raises:
         InvalidDataError, msgspec.MsgspecError: when the file is invalid or contains a benchmark that cannot be mapped.
     """
     file = msgspec.json.decode(data, type=_File)
-    environment = _environment(file.machine_info)
+    shared = _environment(file.machine_info, "machine_info")
+    environments: dict[str, Environment] = {}
     results: dict[str, Result] = {}
     for index, benchmark in enumerate(file.benchmarks):
-        result = _result(benchmark, f"benchmarks[{index}]", environment)
+        place = f"benchmarks[{index}]"
+        given = _given(benchmark, place)
+        own = given.get("machine_info")
+        environment = _environment(own, f"{place}.extra_info.machine_info") if isinstance(own, dict) else shared
+        environments[environment.fingerprint] = environment
+        result = _result(benchmark, given, place, environment)
+        if assumed is not None:
+            assumed |= {field: value for field, value in _ASSUMED.items() if field not in given}
         if result.case.id in results:
             raise InvalidDataError(
                 f"benchmarks[{index}] ({sanitize_text(benchmark.name)}): the same case as an earlier one"
@@ -90,7 +108,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
         results[result.case.id] = result
     started_at = utc(file.datetime, "datetime")
     run = Run(
-        id=digest([SUITE, started_at, environment.fingerprint,
+        id=digest([SUITE, started_at, *(environments or [shared.fingerprint]),
                    [[key, result.measurements[0].samples] for key, result in results.items()]]),
         label=None,
         suite=SUITE,
@@ -98,27 +116,32 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
         started_at=started_at,
         dctbench_version=f"none ({SUITE} {sanitize_text(file.version)[:_MAX_VERSION]})",
     )  # fmt: skip
-    return run, {environment.fingerprint: environment}, list(results.values())
+    return run, environments or {shared.fingerprint: shared}, list(results.values())
 
 
-def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Result:
-    name = sanitize_text(benchmark.name)
+def _given(benchmark: _Benchmark, place: str) -> dict[str, Any]:
+    """Return what a benchmark states, by the names of dctbench."""
     given: dict[str, Any] = {}
     for key, table in (("params", benchmark.params or {}), ("extra_info", benchmark.extra_info)):
         check_free(table, f"{place}.{key}")
         given |= {_SPELLINGS.get(field, field): value for field, value in table.items()}
     if "case_id" not in given:
         given = {field: value for field, value in given.items() if field not in _OURS}
+    return given
+
+
+def _result(benchmark: _Benchmark, given: dict[str, Any], place: str, environment: Environment) -> Result:
+    name = sanitize_text(benchmark.name)
     for required in ("implementation", "seq_len"):
         if required not in given:
             raise InvalidDataError(f"{place} ({name}): neither params nor extra_info contains {required}")
-    fields = msgspec.to_builtins(converted(given, _Fields, place))
-    if "ratio" in fields:
-        fields["ratio"] = tidy_number(fields["ratio"])
+    read = msgspec.to_builtins(converted(given, _Fields, place))
+    if "ratio" in read:
+        read["ratio"] = tidy_number(read["ratio"])
     if not benchmark.stats.data:
         raise InvalidDataError(f"{place} ({name}): stats.data is missing; write the file with --benchmark-json")
     return Result(
-        case=case_of(fields, place),
+        case=case_of(read, place),
         round=1,
         status="ok",
         measurements=(Measurement("latency", "s", tuple(benchmark.stats.data)),),
@@ -128,9 +151,9 @@ def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Resu
     )
 
 
-def _environment(machine: dict[str, Any]) -> Environment:
+def _environment(machine: dict[str, Any], place: str) -> Environment:
     """Return an environment with the usual facts, as far as pytest-benchmark records them."""
-    check_free(machine, "machine_info")
+    check_free(machine, place)
     cpu = machine.get("cpu")
     brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
     count = cpu.get("count") if isinstance(cpu, dict) else None

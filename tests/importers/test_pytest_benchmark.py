@@ -16,9 +16,10 @@ from dctbench.exporters.json_document import dumps
 from dctbench.exporters.pytest_benchmark import pytest_benchmark
 from dctbench.importers import parse, read_file
 from dctbench.model import Case, Result, ResultDetails
+from tests.fuzz.command import command
 from tests.importers.test_json_document import RESULTS
 from tests.support import ROOT
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import ELSEWHERE, ENVIRONMENT, RUN, elsewhere, result
 
 REAL = Path(__file__).parent / "files" / "pytest-benchmark-5.json"
 
@@ -126,6 +127,40 @@ def test_a_mean_of_several_calls_has_no_tail_of_single_calls_once_it_is_read_bac
         [again] = analysis.summarise(parse(dumps(written).encode(), "given.json")[2])
         tails[calls] = (summary.tail() is None, again.tail() is None)
     assert tails == {(1, 1): (False, False), (1, 20): (True, True), (20, 10): (True, True)}
+
+
+def test_results_of_several_machines_stay_apart_once_they_are_read_back() -> None:
+    found = [result("sdpa", 64, 1e-3), *elsewhere([result("sdpa", 128, 2e-3)])]
+    environments = {one.fingerprint: one for one in (ENVIRONMENT, ELSEWHERE)}
+    written = pytest_benchmark(RUN, environments, analysis.summarise(found))
+    run, machines, results = parse(dumps(written).encode(), "given.json")
+    cpus = {one.case.seq_len: machines[one.fingerprint].facts["cpu"] for one in results}
+    assert cpus == {64: "Test CPU", 128: "Other CPU"}
+    assert len(machines) == 2
+    written["benchmarks"][1]["extra_info"]["machine_info"]["cpu"]["brand_raw"] = "A third CPU"
+    assert parse(dumps(written).encode(), "given.json")[0].id != run.id
+
+
+def test_what_others_call_the_machine_of_a_benchmark_is_not_its_environment() -> None:
+    given = {"machine_info": {"node": "somewhere", "cpu": {"brand_raw": "some CPU"}}}
+    _, environments, _ = parse(changed(lambda d: d["benchmarks"][0]["extra_info"].update(given)), "given.json")
+    assert [one.host for one in environments.values()] == ["bench-1"]
+
+
+def test_an_import_says_which_fields_no_benchmark_states(tmp_path: Path) -> None:
+    store = str(tmp_path / "s.sqlite")
+    done = command("import", str(REAL), "--store", store)
+    assert done.code == 0
+    told = [line for line in done.err.splitlines() if "not stated" in line]
+    assert told == [
+        "  not stated by every benchmark, and then taken as: scope layer, batch 1, dtype float32, device cpu, "
+        "mode forward, engine eager"
+    ]
+    summaries = analysis.summarise(RESULTS)
+    ours = tmp_path / "ours.json"
+    ours.write_text(dumps(pytest_benchmark(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, summaries)), encoding="utf-8")
+    done = command("import", str(ours), "--store", store)
+    assert (done.code, "not stated" in done.err) == (0, False)
 
 
 def test_our_own_export_is_read_back_with_its_cases_and_samples() -> None:

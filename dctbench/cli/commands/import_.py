@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from dctbench import errors
@@ -24,11 +26,12 @@ def command(file: str, store: str) -> int:
     """Store the run of FILE under its own id. FILE is JSON of `dctbench export` or of pytest --benchmark-json.
 
     The whole file is checked before anything is stored. Importing it twice stores it once. Benchmarks of pytest
-    must give their `implementation` and `seq_len` in params or extra_info.
+    must give their `implementation` and `seq_len` in params or extra_info; what else they leave out is named.
     """
     from dctbench.store.importing import import_run  # noqa: PLC0415 - SQLAlchemy
 
-    run, environments, results = read_file(file)
+    assumed: dict[str, Any] = {}
+    run, environments, results = read_file(file, assumed)
 
     with open_store(store, create=True) as opened:
         new = import_run(opened, run, list(environments.values()), results)
@@ -36,6 +39,9 @@ def command(file: str, store: str) -> int:
     count = pluralize(len(results), "result")
     stored = count if new == len(results) else f"{count}, {new or 'none'} of them new"
     click.echo(f"run {run.short_id} is in {name}: {stored}")
+    if assumed:
+        values = ", ".join(f"{field} {value}" for field, value in assumed.items())
+        click.echo(f"  not stated by every benchmark, and then taken as: {values}", err=True)
     if run.settings.anonymous:
         click.echo("  it is anonymous: host, user, paths and command were left out", err=True)
     click.echo(f"  next: dctbench report {run.short_id}", err=True)
