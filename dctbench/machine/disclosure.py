@@ -18,11 +18,9 @@ from pathlib import PurePath
 from typing import Any, Self
 
 from dctbench.machine.environment import TUNING_VARIABLES
-from dctbench.model import NOT_SHOWN, Case, CaseWarning, Environment, Result, ResultDetails, Run
+from dctbench.model import HOST_IS_LABEL, NOT_SHOWN, Case, CaseWarning, Environment, Result, ResultDetails, Run
 from dctbench.text.private import home_as_tilde, paths_as_names, replace_words, this_user, users_in
 
-LABELLED = "host_is_label"
-"""The fact that says that an environment's host is a label, which later exports keep."""
 _USER = "(user)"
 _SHORTEST = 5
 """Characters. Shorter values of variables, such as 1 or true, are not looked for in messages."""
@@ -79,7 +77,8 @@ class Disclosure:
         hosts = {}
         for fingerprint, host in sorted(named):
             environment = environments.get(fingerprint)
-            labelled = environment is not None and environment.facts.get(LABELLED) is True and not anonymous
+            # Results that were measured here may refer to the labelled environment of an export of the same run.
+            labelled = environment is not None and environment.labelled and environment.host == host and not anonymous
             own = host_label if host == here and not anonymous else None
             hosts[fingerprint, host] = host if labelled or not host else own or neutral_label(environment, fingerprint)
         words = {host: label for (_, host), label in hosts.items() if host and host != label}
@@ -155,7 +154,7 @@ class Disclosure:
         """Return an environment whose host is a label. Its fingerprint stays, since results refer to it."""
         facts = self.values(dict(environment.facts))
         if environment.host:
-            facts |= {"host": self.host(environment.fingerprint, environment.host), LABELLED: True}
+            facts |= {"host": self.host(environment.fingerprint, environment.host), HOST_IS_LABEL: True}
         for name in ("allocator", "thread_env"):
             if isinstance(facts.get(name), dict):
                 facts[name] = self.variables(environment.facts[name])

@@ -25,7 +25,16 @@ from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.communication import Collective, Communication
 from dctbench.model.conversion import Conversion
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
-from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
+from dctbench.model.result import (
+    FAILED,
+    HOST_IS_LABEL,
+    RETRYABLE,
+    STATUSES,
+    Environment,
+    Measurement,
+    Result,
+    Status,
+)
 from dctbench.model.run import (
     COMPARED_SETTINGS,
     NOT_SHOWN,
@@ -50,6 +59,7 @@ __all__ = [
     "DTYPE_BYTES",
     "ENGINES",
     "FAILED",
+    "HOST_IS_LABEL",
     "IMPROVEMENTS",
     "JSON",
     "MAX_RANKS",

@@ -43,6 +43,10 @@ class Measurement(NamedTuple):
         return cls(data["metric"], data["unit"], tuple(data["samples"]))
 
 
+HOST_IS_LABEL = "host_is_label"
+"""The fact that says that an environment's host is a label, which later exports keep."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Where a measurement was taken. `fingerprint` hashes the stable facts; latencies compare only within one."""
@@ -54,6 +58,11 @@ class Environment:
     def host(self) -> str:
         """The host name."""
         return str(self.facts.get("host", ""))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it comes from an export, which has a label in place of the host name and leaves out some facts."""
+        return self.facts.get(HOST_IS_LABEL) is True
 
     @property
     def gpus(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from dctbench.analysis import REFERENCE
 from dctbench.errors import UsageError
 from dctbench.importers import within_limits
 from dctbench.importers.fields import MAX_BYTES
-from dctbench.machine.disclosure import LABELLED
 from dctbench.model import Environment
 from dctbench.runs.lookup import RecordedRun, from_file
 from dctbench.text.files import read_limited
@@ -108,7 +107,7 @@ def _told(found: RecordedRun) -> Iterator[str]:
 
 
 def _is_label(environment: Environment) -> bool:
-    return not environment.host or environment.facts.get(LABELLED) is True
+    return not environment.host or environment.labelled
 
 
 def _strings(value: Any) -> Iterator[str]:

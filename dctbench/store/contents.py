@@ -337,12 +337,15 @@ class Store:
     def environments(self, run_id: str, damage: list[str] | None = None) -> dict[str, Environment]:
         """Return the environments of a run by fingerprint. `damage` is as in `runs`.
 
+        Of two records of one environment, one that was measured comes before one of an export, which tells less.
+
         Raises:
             DamagedError: when a record is damaged and `damage` is not given.
         """
         table = schema.environments
         rows = self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.host))
-        return {one.fingerprint: one for one in _intact(rows, decoding.environment_of_row, damage)}
+        found = list(_intact(rows, decoding.environment_of_row, damage))
+        return {one.fingerprint: one for one in sorted(found, key=lambda one: not one.labelled)}
 
     def add_calibration(self, fingerprint: str, calibration: Calibration) -> None:
         """Store the calibration of a device. An earlier one for the same fingerprint and device is replaced."""

@@ -41,7 +41,11 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
             )
         for batch in batches(plan):
             connection.execute(insert_keeping_first(store, schema.cases, ("rounds",)), batch)
-        for batch in batches([records.row_of_environment(run.id, environment) for environment in environments]):
+        there = sa.select(schema.environments.c.fingerprint).where(schema.environments.c.run_id == run.id)
+        measured = set(connection.execute(there).scalars())
+        # An export tells less of a machine than the record that it was made from.
+        lacking = [one for one in environments if not (one.labelled and one.fingerprint in measured)]
+        for batch in batches([records.row_of_environment(run.id, environment) for environment in lacking]):
             connection.execute(store.insert(schema.environments).on_conflict_do_nothing(), batch)
         returning = store.insert(schema.results).on_conflict_do_nothing().returning(schema.results.c.round)
         for batch in batches([records.row_of_result(run.id, result) for result in results]):

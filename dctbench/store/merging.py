@@ -6,7 +6,8 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
   two of the same kind, that of the target stays: whoever made a source could write any time into it. Between two
   sources, the earlier one wins.
 - Calibrations, environments and records of whole runs that the target has stay. Between two sources, the later
-  calibration and the earlier start of a run win. Records of two shards are joined (`store.joining`).
+  calibration and the earlier start of a run win. Records of two shards are joined (`store.joining`). The environment of
+  an export, which has a label in place of its host, is not copied beside an own one.
 - A run that the target has keeps its place in the order of runs; any other arrives now.
 - Of two plans for one case, the one with more rounds wins.
 - Of two runs under one baseline name, the one that was saved later wins. Baselines are copied only on request: a gate
@@ -50,12 +51,14 @@ class _Target:
         runs: the ids of its own runs of which it has no mere shard.
         calibrations: the records of its own calibrations.
         environments: its own environments.
+        machines: the same without their hosts.
         merged: the results that came from a source.
     """
 
     runs: Collection[str]
     calibrations: Mapping[_Key, str]
     environments: Collection[_Key]
+    machines: Collection[_Key]
     merged: set[_Key] = field(default_factory=set)
 
 
@@ -134,10 +137,12 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
 def _look_at(into: Store, runs: Rows) -> _Target:
     calibrations, environments = schema.calibrations, schema.environments
     rows = into.rows(sa.select(*calibrations.primary_key, calibrations.c.record))
+    own = into.rows(sa.select(*environments.primary_key))
     return _Target(
         {run["id"] for run in runs if decoding.damaged("runs", run) is None and shards_of(run) is None},
         {_key(calibrations, row): row["record"] for row in rows},
-        {_key(environments, row) for row in into.rows(sa.select(*environments.primary_key))},
+        {_key(environments, row) for row in own},
+        {(row["run_id"], row["fingerprint"]) for row in own},
     )
 
 
@@ -209,21 +214,24 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], target: _Targ
     intact = list(map(decoding.with_time, _note_damaged("results", results, summary)))
     kept = _planned_results(run["id"], planned, damaged_cases, intact, summary)
     summary.left_out += len(results) - len(kept)
-    known = [
-        row
-        for row in _note_damaged("environments", environments, summary)
-        if _key(schema.environments, row) not in target.environments
-    ]
+    lacking = [row for row in _note_damaged("environments", environments, summary) if _is_lacking(row, target)]
     with into.transaction() as connection:
         if run["id"] not in target.runs:
             into.join_run(connection, run)
         if planned:
             connection.execute(insert_keeping_first(into, schema.cases, ("rounds", "position", "sha256")), planned)
-        if known:
-            connection.execute(insert_keeping_first(into, schema.environments, ("sha256",)), known)
+        if lacking:
+            connection.execute(insert_keeping_first(into, schema.environments, ("sha256",)), lacking)
     _merge_results(into, run["id"], kept, target.merged, summary)
     summary.runs += 1
     summary.seen += len(kept)
+
+
+def _is_lacking(row: Mapping[str, Any], target: _Target) -> bool:
+    """Return whether an intact environment of a source is to be copied."""
+    if (row["run_id"], row["fingerprint"]) in target.machines and decoding.environment_of_row(row).labelled:
+        return False
+    return _key(schema.environments, row) not in target.environments
 
 
 def _merge_results(into: Store, run_id: str, rows: Rows, merged: set[_Key], summary: MergeSummary) -> None:

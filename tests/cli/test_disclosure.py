@@ -6,17 +6,22 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from dctbench.exporters.registry import FORMATS
+from dctbench.model import Environment
 from dctbench.page.assets import plotly
 from dctbench.runs.lookup import from_file
+from dctbench.store import open_store
+from dctbench.store.importing import import_run
+from tests.fuzz.command import command
 from tests.support import SUPPORT
 from tests.support.command import Cli, cli_in, plain_environment
+from tests.support.made import FACTS, RUN, result
 
 HOME = "planted-home-7f3"
 TOKEN = "planted-token-9c1"
@@ -150,6 +155,28 @@ def test_an_anonymous_document_is_imported_and_is_still_anonymous(planted: Plant
     assert cli("export", "json").json()["run"]["settings"]["anonymous"] is True
     results = [from_file(str(path)).results for path in (named, anonymous)]
     assert [one.measurements for one in results[0]] == [one.measurements for one in results[1]]
+
+
+def test_an_export_that_comes_back_into_its_store_reveals_no_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = Environment({**FACTS, "host": socket.gethostname()}, "f" * 16)
+    with open_store("own.sqlite", create=True) as store:
+        import_run(store, RUN, [here], [replace(result(), host=here.host)])
+    before = command("export", "json", "--store", "own.sqlite").out
+    assert command("export", "json", "--store", "own.sqlite", "--host-label", "lab 3", "-o", "labelled.json").code == 0
+    assert command("import", "labelled.json", "--store", "other.sqlite").code == 0
+    assert command("import", "labelled.json", "--store", "own.sqlite").code == 0
+    assert command("export", "json", "--store", "own.sqlite").out == before
+    assert command("store", "merge", "own.sqlite", "--into", "other.sqlite").code == 0
+    assert command("store", "merge", "other.sqlite", "--into", "own.sqlite").code == 0
+    for name in ("own", "other"):
+        assert command("report", "--store", f"{name}.sqlite", "-o", f"{name}.html").code == 0
+        assert command("export", "json", "--store", f"{name}.sqlite", "-o", f"{name}.json").code == 0
+        page, document = (Path(f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "json"))
+        assert found_in(page.replace(plotly(), "") + document, (here.host,)) == []
+    assert Path("own.json").read_text(encoding="utf-8") == before
 
 
 def test_the_label_of_this_machine_stands_in_place_of_its_name(cli: Cli, tmp_path: Path) -> None:

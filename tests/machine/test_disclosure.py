@@ -94,6 +94,12 @@ def test_the_label_is_of_this_machine_only_and_stays_in_later_exports() -> None:
     assert [anonymous.environment(one).host for one in hosts.values()] == ["Test CPU, aaaaaa", "Test CPU, ffffff"]
 
 
+def test_a_label_vouches_for_no_other_host_of_the_same_fingerprint() -> None:
+    labelled = Environment({**FACTS, "host": "lab 3", "host_is_label": True}, "f" * 16)
+    told = Disclosure.of(RUN, {"f" * 16: labelled}, [result()])
+    assert [told.host("f" * 16, host) for host in ("lab 3", "bench-1")] == ["lab 3", "Test CPU, ffffff"]
+
+
 def test_an_anonymous_environment_names_neither_a_commit_nor_a_board() -> None:
     gpu = {"name": "H200", "uuid": "GPU-1234"}
     environment = Environment({**FACTS, "git": {"commit": "c0ffee", "dirty": False}, "gpu": [gpu]}, "f" * 16)

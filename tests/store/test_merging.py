@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from dctbench.errors import StoreError
 from dctbench.model import Baseline, Result, RunSettings
 from dctbench.store import open_store, records, schema
 from dctbench.store.checking import find_damage
+from dctbench.store.importing import import_run
 from dctbench.store.merging import MergeSummary, merge
 from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 
@@ -204,6 +206,25 @@ def test_calibrations_and_environments_of_the_target_stay(tmp_path: Path) -> Non
     with open_store(mine) as store:
         assert store.calibration("here") == CALIBRATION
         assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+
+
+LABEL = replace(ENVIRONMENT, facts={**ENVIRONMENT.facts, "host": "zz lab", "cpu": "less", "host_is_label": True})
+"""Of an export of the same machine. Its host comes last."""
+
+
+def test_an_environment_of_an_export_never_stands_in_place_of_one_that_was_measured(tmp_path: Path) -> None:
+    mine = part(tmp_path / "mine.sqlite", [result("sdpa", 64, 1.0)])
+    with open_store(str(tmp_path / "theirs.sqlite"), create=True) as theirs:
+        import_run(theirs, RUN, [LABEL], [result("sdpa", 64, 1.0)])
+    for number, order in enumerate(itertools.permutations((mine, theirs.name))):
+        merged(tmp_path / f"{number}.sqlite", *order)
+        with open_store(str(tmp_path / f"{number}.sqlite")) as store:
+            assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+    merged(Path(mine), theirs.name)
+    with open_store(mine) as store:
+        import_run(store, store.state(RUN.id).run, [LABEL], [])
+        [row] = store.rows(sa.select(schema.environments))
+        assert row["host"] == ENVIRONMENT.host
 
 
 def test_merging_a_store_into_itself_changes_nothing(tmp_path: Path) -> None:
