@@ -18,7 +18,7 @@ from dctbench.errors import StoreError, UsageError
 from dctbench.importers import read_file
 from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case, Environment, Result, Run, TaskName
-from dctbench.store import open_store
+from dctbench.store import MissingError, open_store
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -143,13 +143,16 @@ def resolve(store: str, reference: str = "latest", damage: list[str] | None = No
 
     Raises:
         UsageError: when it names neither, or the file is not valid.
-        StoreError: when it is not a file, and the store is missing or cannot be read.
+        StoreError: when it is not a file, and the store is missing or cannot be read. A file whose name does not look
+            like one is not read in place of a store that cannot be read: the store may hold what is meant.
     """
     try:
         with open_store(store) as opened:
             return recorded(opened, opened.find_run(reference).run, damage)
-    except (UsageError, StoreError):
-        if not _means_a_file(reference):
+    except (UsageError, StoreError) as error:
+        looks, exists = "/" in reference or reference.endswith(".json"), _is_file(reference)
+        unknown = isinstance(error, UsageError | MissingError)
+        if not (looks or exists if unknown else looks and exists):
             raise
     return from_file(reference)
 
@@ -174,9 +177,9 @@ def from_file(path: str) -> RecordedRun:
     return RecordedRun(run, environments, results, list(dict.fromkeys(result.case for result in results)))
 
 
-def _means_a_file(reference: str) -> bool:
-    """Return whether there is such a file, or the reference looks like the path of one."""
+def _is_file(reference: str) -> bool:
+    """Return whether there is something of that name that can be read; a folder cannot."""
     try:
-        return "/" in reference or reference.endswith(".json") or (reference != "" and Path(reference).exists())
+        return Path(reference).exists() and not Path(reference).is_dir()
     except (OSError, ValueError):  # a name that is too long, or with a null character
         return False

@@ -10,8 +10,10 @@ import pytest
 from dctbench.errors import DctbenchError, StoreError, UsageError
 from dctbench.exporters.registry import FORMATS
 from dctbench.runs.lookup import resolve
-from dctbench.store import open_store
+from dctbench.store import DamagedError, MissingError, open_store
+from tests.fuzz.command import command
 from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.postgresql import free_port
 
 LATER = replace(RUN, id="fedcba9876543210", started_at="2026-02-03T04:05:06.000000+00:00", label="mine")
 
@@ -51,6 +53,37 @@ def test_what_is_in_the_store_comes_before_a_file_of_that_name(store: str) -> No
         assert resolve(store, name).run == run
     with pytest.raises(UsageError, match="mine: not JSON"):
         resolve("absent.sqlite", "mine")
+
+
+def test_a_folder_hides_no_error_of_the_store(store: str) -> None:
+    Path("main").mkdir()
+    with pytest.raises(UsageError, match="no run 'main'"):
+        resolve(store, "main")
+    with pytest.raises(MissingError, match=r"no store at absent\.sqlite"):
+        resolve("absent.sqlite", "main")
+    done = command("check", "--baseline", "main", "--store", "absent.sqlite")
+    assert done.code == 2
+    assert "there is no baseline 'main': there is no store at absent.sqlite" in done.err
+
+
+def test_of_a_store_that_cannot_be_read_a_file_is_no_substitute_unless_its_name_looks_like_one(store: str) -> None:
+    text = str(FORMATS["json"].write(resolve(store)))
+    Path("releases").mkdir()
+    for name in ("it.json", "main"):
+        Path(name).write_text(text, encoding="utf-8")
+    Path("damaged.sqlite").write_bytes(b"no database")
+    server = f"postgresql://me@127.0.0.1:{free_port()}/bench"
+    for location in ("damaged.sqlite", server):
+        for reference in ("main", "latest", "releases", "releases/1"):
+            with pytest.raises(StoreError):
+                resolve(location, reference)
+        for reference in ("it.json", "./main"):
+            assert resolve(location, reference).run == LATER
+    with open_store(store) as opened, opened.transaction() as connection:
+        connection.exec_driver_sql("UPDATE runs SET suite = 'changed'")
+    Path("mine").write_text(text, encoding="utf-8")
+    with pytest.raises(DamagedError):
+        resolve(store, "mine")
 
 
 def test_an_error_speaks_of_what_was_plainly_meant(store: str) -> None:
