@@ -96,13 +96,24 @@ class Store:
             if rows:
                 connection.execute(self.insert(schema.cases).on_conflict_do_nothing(), rows)
 
-    def join_run(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
-        """Insert a run that arrives now, or join its record with the one of the same id (`store.joining`)."""
+    def join_run(
+        self,
+        connection: sa.Connection,
+        row: Mapping[str, Any],
+        join: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = joined_runs,
+    ) -> None:
+        """Insert a run that arrives now, or join its record with the one of the same id (`store.joining`).
+
+        Args:
+            connection: a transaction.
+            row: of the run.
+            join: returns what becomes of the record that is there, the first argument, and of `row`.
+        """
         runs = schema.runs
-        connection.execute(self.insert_run(row).on_conflict_do_nothing())
-        # Nobody else can change the record before the end of the transaction.
+        # Insert before comparing: nobody else can store or change the record before the end of the transaction.
+        connection.execute(self._insert_run(row).on_conflict_do_nothing())
         [known] = rows_of(connection, sa.select(runs).where(runs.c.id == row["id"]).with_for_update())
-        joined = joined_runs(known, row)
+        joined = join(known, row)
         if joined != known:
             connection.execute(sa.update(runs).where(runs.c.id == row["id"]).values(**joined))
 
@@ -116,7 +127,7 @@ class Store:
         with self.transaction() as connection:
             connection.execute(self.insert(schema.environments).on_conflict_do_nothing(), row)
 
-    def insert_run(self, row: Mapping[str, Any]) -> Any:
+    def _insert_run(self, row: Mapping[str, Any]) -> Any:
         """Return the insert of a run that arrives now, after all that are in the store."""
         runs = schema.runs
         last = sa.select(sa.func.coalesce(sa.func.max(runs.c.arrived), 0)).scalar_subquery()

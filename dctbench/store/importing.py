@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,14 +13,23 @@ from dctbench.model import Case, Environment, Result, Run
 from dctbench.store import decoding, records, schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import batches
-from dctbench.store.upsert import insert_keeping_first
+from dctbench.store.joining import differing_keys, extended_run
+from dctbench.store.upsert import insert_better_results, insert_keeping_first
 
 
-def import_run(store: Store, run: Run, environments: Iterable[Environment], results: Sequence[Result]) -> int:
-    """Store a run with its results and return how many results are new.
+class Imported(NamedTuple):
+    """How many results of a file were new in the store, and how many replaced a failure or a skipped result."""
+
+    new: int
+    replaced: int
+
+
+def import_run(store: Store, run: Run, environments: Iterable[Environment], results: Sequence[Result]) -> Imported:
+    """Store a run with its results.
 
     Its plan consists of exactly these results, so that the run counts as complete and `--resume` does not pick it up.
-    What the store already holds of the run stays unchanged, except that a shorter plan is extended.
+    What the store already holds of the run stays as in a merge: a measurement replaces a failure and a failure a
+    skipped result, a shorter plan is extended, and shards of a sweep are joined.
 
     Raises:
         UsageError: when the store holds a different run with that id.
@@ -29,16 +39,18 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
     for result in results:
         rounds[result.case] = rounds.get(result.case, 0) + 1
     plan = [records.row_of_case(run.id, case, i, number) for i, (case, number) in enumerate(rounds.items())]
-    new = 0
-    with store.transaction() as connection:
-        # Insert before comparing: no other process can store a different run under this id in between.
-        connection.execute(store.insert_run(records.row_of_run(run)).on_conflict_do_nothing())
-        [known] = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run.id)).mappings().all()
-        if not _is_same(decoding.run_of_row(dict(known)), run):
+
+    def joined(known: Mapping[str, Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not _is_same(decoding.run_of_row(known), run):
             raise UsageError(
                 f"the store {store.name} holds another run with the id {run.id}",
                 hint="import it into a new store: --store NEW",
             )
+        return extended_run(known, row)
+
+    new = replaced = 0
+    with store.transaction() as connection:
+        store.join_run(connection, records.row_of_run(run), joined)
         for batch in batches(plan):
             connection.execute(insert_keeping_first(store, schema.cases, ("rounds",)), batch)
         there = sa.select(schema.environments.c.fingerprint).where(schema.environments.c.run_id == run.id)
@@ -47,20 +59,22 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
         lacking = [one for one in environments if not (one.labelled and one.fingerprint in measured)]
         for batch in batches([records.row_of_environment(run.id, environment) for environment in lacking]):
             connection.execute(store.insert(schema.environments).on_conflict_do_nothing(), batch)
-        returning = store.insert(schema.results).on_conflict_do_nothing().returning(schema.results.c.round)
         for batch in batches([records.row_of_result(run.id, result) for result in results]):
-            new += len(connection.execute(returning, batch).all())
-    return new
+            inserted, better = insert_better_results(store, connection, batch)
+            new += len(inserted)
+            replaced += len(better)
+    return Imported(new, replaced)
 
 
 def _is_same(stored: Run, imported: Run) -> bool:
-    """Return whether an imported run is a stored one, of which a file may tell less than the store holds."""
-    return _told(stored, imported) == _told(imported, imported)
+    """Return whether an imported run is a stored one, of which a file may tell less than the store holds.
 
-
-def _told(run: Run, imported: Run) -> tuple[object, ...]:
-    """Return what tells a run from others, as the file of `imported` has it."""
+    Shards of one sweep are one run. Each of them has its own start.
+    """
     anonymous = imported.settings.anonymous
-    found = Disclosure(anonymous).run(run)
-    named = () if anonymous else (found.label, found.settings.to_json())
-    return found.id, found.suite, found.started_at, found.dctbench_version, *named
+    one, other = (Disclosure(anonymous).run(run) for run in (stored, imported))
+    differing = differing_keys(*map(records.row_of_run, (one, other)))
+    if anonymous:  # the texts of the two may be told differently
+        differing = [key for key in differing if key not in ("label", "settings")]
+    sharded = stored.settings.shard or imported.settings.shard
+    return not differing and bool(sharded or stored.started_at == imported.started_at)

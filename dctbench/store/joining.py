@@ -22,14 +22,28 @@ def joined_runs(known: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[s
     if {**other, **_own(known)} == known:
         return known
     first = min((known, other), key=lambda row: (row["started_at"], row["argv"], row["sha256"]))
-    row = {**first, **_own(known)}
-    shards = _joined_shards(known, other)
-    if shards != shards_of(row):
-        settings = _without_shard(row)
-        settings |= {} if shards is None else {"shard": str(shards)}
-        row["settings"] = canonical_json(settings)
-        row["sha256"] = seal(row, SEALED["runs"])
-    return row
+    return _with_shards({**first, **_own(known)}, _joined_shards(known, other))
+
+
+def extended_run(known: Mapping[str, Any], exported: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row of `runs` that holds both, of which `exported` comes from a file.
+
+    A file tells less of a run than the record that it was made from. So all of `known` stays, except that a mere shard
+    gets the shards of the file and the earlier start.
+    """
+    if shards_of(known) is None:
+        return known
+    row = {**known, "started_at": min(known["started_at"], exported["started_at"])}
+    row["sha256"] = seal(row, SEALED["runs"])
+    return _with_shards(row, _joined_shards(known, exported))
+
+
+def _with_shards(row: Mapping[str, Any], shards: Shards | None) -> Mapping[str, Any]:
+    if shards == shards_of(row):
+        return row
+    settings = _without_shard(row) | ({} if shards is None else {"shard": str(shards)})
+    found = {**row, "settings": canonical_json(settings)}
+    return found | {"sha256": seal(found, SEALED["runs"])}
 
 
 def differing_keys(run: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

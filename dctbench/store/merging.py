@@ -31,14 +31,19 @@ from dctbench.store.contents import Store
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.errors import DamagedError
 from dctbench.store.joining import differing_keys, shards_of
-from dctbench.store.upsert import insert_keeping_first, insert_keeping_last, status_rank
+from dctbench.store.upsert import (
+    Key,
+    insert_better_results,
+    insert_keeping_first,
+    insert_keeping_last,
+    key_of,
+    status_rank,
+)
 from dctbench.text.fields import utc
 from dctbench.text.format import pluralize
 from dctbench.text.sanitize import sanitize_text
 
 Rows = list[Mapping[str, Any]]
-_Key = tuple[Any, ...]
-"""The values of the primary key of a row."""
 DamagedRows = list[tuple[Mapping[str, Any], str]]
 """Rows that fail their check, each with a description of its damage."""
 
@@ -56,10 +61,10 @@ class _Target:
     """
 
     runs: Collection[str]
-    calibrations: Mapping[_Key, str]
-    environments: Collection[_Key]
-    machines: Collection[_Key]
-    merged: set[_Key] = field(default_factory=set)
+    calibrations: Mapping[Key, str]
+    environments: Collection[Key]
+    machines: Collection[Key]
+    merged: set[Key] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +145,10 @@ def _look_at(into: Store, runs: Rows) -> _Target:
     own = into.rows(sa.select(*environments.primary_key))
     return _Target(
         {run["id"] for run in runs if decoding.damaged("runs", run) is None and shards_of(run) is None},
-        {_key(calibrations, row): row["record"] for row in rows},
-        {_key(environments, row) for row in own},
+        {key_of(calibrations, row): row["record"] for row in rows},
+        {key_of(environments, row) for row in own},
         {(row["run_id"], row["fingerprint"]) for row in own},
     )
-
-
-def _key(table: sa.Table, row: Mapping[Any, Any]) -> _Key:
-    return tuple(row[column.name] for column in table.primary_key)
 
 
 def _sharded(into: Store, runs: Iterable[Mapping[str, Any]]) -> list[ShardedRun]:
@@ -231,26 +232,18 @@ def _is_lacking(row: Mapping[str, Any], target: _Target) -> bool:
     """Return whether an intact environment of a source is to be copied."""
     if (row["run_id"], row["fingerprint"]) in target.machines and decoding.environment_of_row(row).labelled:
         return False
-    return _key(schema.environments, row) not in target.environments
+    return key_of(schema.environments, row) not in target.environments
 
 
-def _merge_results(into: Store, run_id: str, rows: Rows, merged: set[_Key], summary: MergeSummary) -> None:
-    """Insert new results, then replace worse ones: two statements, so that the two can be counted separately.
-
-    A result that came from another source (`merged`) also gives way to an earlier one.
-    """
+def _merge_results(into: Store, run_id: str, rows: Rows, merged: set[Key], summary: MergeSummary) -> None:
+    """Insert new results, and replace worse ones. A result of another source (`merged`) gives way to an earlier one."""
     table = schema.results
-    insert = into.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
-    better = insert_keeping_first(into, table, ("status",)).returning(*table.primary_key)
     earlier = insert_keeping_first(into, table, ("status", "stored_at", "sha256"))
     summary.differing += _count_differing(into, run_id, rows)
     for batch in batches(rows):
         with into.transaction() as connection:
-            new = {_key(table, row) for row in connection.execute(insert, batch).mappings()}
-            replaced = set()
-            if len(new) < len(batch):
-                replaced = {_key(table, row) for row in connection.execute(better, batch).mappings()}
-            again = [row for row in batch if _key(table, row) in merged]
+            new, replaced = insert_better_results(into, connection, batch)
+            again = [row for row in batch if key_of(table, row) in merged]
             if again:
                 connection.execute(earlier, again)
         merged |= new | replaced
@@ -262,8 +255,8 @@ def _count_differing(into: Store, run_id: str, rows: Rows) -> int:
     """Return for how many rows the target has another result that is neither better nor worse. The seals tell."""
     table = schema.results
     query = sa.select(*table.primary_key, table.c.status, table.c.sha256).where(table.c.run_id == run_id)
-    known = {_key(table, row): row for row in into.rows(query)}
-    pairs = ((row, known[_key(table, row)]) for row in rows if _key(table, row) in known)
+    known = {key_of(table, row): row for row in into.rows(query)}
+    pairs = ((row, known[key_of(table, row)]) for row in rows if key_of(table, row) in known)
     return sum(
         row["sha256"] != other["sha256"] and status_rank(row["status"]) == status_rank(other["status"])
         for row, other in pairs
@@ -332,7 +325,7 @@ def _merge_calibrations(source: Store, into: Store, target: _Target, summary: Me
     """
     table = schema.calibrations
     for row in _note_damaged("calibrations", source.rows(sa.select(table)), summary):
-        own = target.calibrations.get(_key(table, row))
+        own = target.calibrations.get(key_of(table, row))
         if own is not None:
             summary.calibrations_ignored += own != row["record"]
             continue

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dctbench.model import FAILED
+from dctbench.store import schema
 from dctbench.store.contents import Store, one_of
 
 
@@ -24,6 +25,38 @@ def insert_keeping_first(store: Store, table: sa.Table, order: Sequence[str]) ->
 def insert_keeping_last(store: Store, table: sa.Table, order: Sequence[str]) -> Any:
     """Return an insert that, on a conflict, keeps the row that comes last when ordered by the columns `order`."""
     return _insert(store, table, order, operator.gt)
+
+
+Key = tuple[Any, ...]
+"""The values of the primary key of a row."""
+
+
+def key_of(table: sa.Table, row: Mapping[Any, Any]) -> Key:
+    """Return the primary key of a row."""
+    return tuple(row[column.name] for column in table.primary_key)
+
+
+def insert_better_results(
+    store: Store, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]
+) -> tuple[set[Key], set[Key]]:
+    """Insert results, and let them replace worse ones of the same case and round.
+
+    Two statements, so that the two can be told apart.
+
+    Args:
+        store, connection: to which `rows` go, and a transaction of it.
+        rows: of `results`, at least one.
+
+    Returns:
+        The keys of those that are new, and of those that replaced another.
+    """
+    table = schema.results
+    insert = store.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    new = {key_of(table, row) for row in connection.execute(insert, rows).mappings()}
+    if len(new) == len(rows):
+        return new, set()
+    better = insert_keeping_first(store, table, ("status",)).returning(*table.primary_key)
+    return new, {key_of(table, row) for row in connection.execute(better, rows).mappings()}
 
 
 def _insert(store: Store, table: sa.Table, order: Sequence[str], wins: Callable[[Any, Any], Any]) -> Any:

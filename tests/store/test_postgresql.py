@@ -142,7 +142,7 @@ def test_an_imported_version_fits_its_column(url: str) -> None:
     document = json.loads(file.read_text(encoding="utf-8")) | {"version": "9.9.9" * 8}
     run, environments, results = pytest_benchmark.parse(json.dumps(document).encode())
     with open_store(url, create=True) as store:
-        assert import_run(store, run, environments.values(), results) == 2
+        assert import_run(store, run, environments.values(), results) == (2, 0)
         assert store.state(run.id).run == run
 
 

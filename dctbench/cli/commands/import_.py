@@ -34,10 +34,11 @@ def command(file: str, store: str) -> int:
     run, environments, results = read_file(file, assumed)
 
     with open_store(store, create=True) as opened:
-        new = import_run(opened, run, list(environments.values()), results)
+        new, replaced = import_run(opened, run, list(environments.values()), results)
         name = opened.name
     count = pluralize(len(results), "result")
     stored = count if new == len(results) else f"{count}, {new or 'none'} of them new"
+    stored += f", {replaced} replaced worse ones" if replaced else ""
     click.echo(f"run {run.short_id} is in {name}: {stored}")
     if assumed:
         values = ", ".join(f"{field} {value}" for field, value in assumed.items())
