@@ -159,12 +159,9 @@ def resolve(store: str, reference: str = "latest", damage: list[str] | None = No
 
 def recorded(store: Store, run: Run, damage: list[str] | None = None) -> RecordedRun:
     """Return a run of an open store with all its data. `damage` is as in `resolve`."""
-    return RecordedRun(
-        run,
-        store.environments(run.id, damage),
-        store.results(run.id, damage=damage),
-        store.plan(run.id, damage)[0],
-    )
+    # The results first: if another process goes on with the run, what they refer to is there before them.
+    results = store.results(run.id, damage=damage)
+    return RecordedRun(run, store.environments(run.id, damage), results, store.plan(run.id, damage)[0])
 
 
 def from_file(path: str) -> RecordedRun:

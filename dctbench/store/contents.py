@@ -306,11 +306,8 @@ class Store:
 
     def planned_rounds(self, run_id: str, damage: list[str] | None = None) -> dict[Case, int]:
         """Return the number of rounds of each planned case of a run, in order. `damage` and errors are as in `plan`."""
-        return dict(_intact(self._planned(run_id), lambda row: (decoding.case_of_row(row), row["rounds"]), damage))
-
-    def _planned(self, run_id: str) -> list[Mapping[str, Any]]:
-        table = schema.cases
-        return self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.position, table.c.case_id))
+        rows = self.rows(_planned(run_id))
+        return dict(_intact(rows, lambda row: (decoding.case_of_row(row), row["rounds"]), damage))
 
     def results(
         self, run_id: str, case_ids: Collection[str] | None = None, damage: list[str] | None = None
@@ -325,12 +322,14 @@ class Store:
         Raises:
             DamagedError: when a record is damaged and `damage` is not given.
         """
-        lost: list[str] | None = None if damage is None else []
-        rows = _intact(self._planned(run_id), lambda row: (row["case_id"], decoding.case_of_row(row)), lost)
-        positions = {case_id: (i, case) for i, (case_id, case) in enumerate(rows)}
         conditions = [schema.results.c.run_id == run_id]
         if case_ids is not None:
             conditions.append(schema.results.c.case_id.in_(case_ids))
+        with gc_paused():
+            planned, rows = self.snapshot(_planned(run_id), sa.select(schema.results).where(*conditions))
+        lost: list[str] | None = None if damage is None else []
+        cases = _intact(planned, lambda row: (row["case_id"], decoding.case_of_row(row)), lost)
+        positions = {case_id: (i, case) for i, (case_id, case) in enumerate(cases)}
 
         def place(row: Mapping[str, Any]) -> tuple[int, int, Result]:
             decoding.verify("results", row)
@@ -342,7 +341,7 @@ class Store:
             return position, row["round"], decoding.result_of_row(row, case)
 
         with gc_paused():
-            found = list(_intact(self.rows(sa.select(schema.results).where(*conditions)), place, damage))
+            found = list(_intact(rows, place, damage))
         return [result for *_, result in sorted(found, key=itemgetter(0, 1))]
 
     def environments(self, run_id: str, damage: list[str] | None = None) -> dict[str, Environment]:
@@ -417,8 +416,19 @@ class Store:
 
     def rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
         """Return the rows of a query, each a mapping from column name to value."""
-        with translated(self.name), transaction(self.engine) as connection:
-            return rows_of(connection, query)
+        [found] = self.snapshot(query)
+        return found
+
+    def snapshot(self, *queries: sa.Select[Any]) -> list[list[Mapping[str, Any]]]:
+        """Return the rows of each query, all as of one moment: another process may write between two of them."""
+        with translated(self.name), transaction(self.engine, snapshot=len(queries) > 1) as connection:
+            return [rows_of(connection, query) for query in queries]
+
+
+def _planned(run_id: str) -> sa.Select[Any]:
+    """Return the query of the plan of a run, in its order."""
+    table = schema.cases
+    return sa.select(table).where(table.c.run_id == run_id).order_by(table.c.position, table.c.case_id)
 
 
 def one_of(column: Any, words: Iterable[str]) -> sa.ColumnElement[bool]:

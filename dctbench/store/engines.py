@@ -181,10 +181,18 @@ def insert(engine: sa.Engine, table: sa.Table) -> sqlite.Insert | postgresql.Ins
 
 
 @contextmanager
-def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Open a transaction that is committed at the end of the block, and cut when the server stops responding."""
-    with engine.connect() as connection, _query_timeout(connection), connection.begin():
-        yield connection
+def transaction(engine: sa.Engine, *, snapshot: bool = False) -> Iterator[sa.Connection]:
+    """Open a transaction that is committed at the end of the block, and cut when the server stops responding.
+
+    Args:
+        engine: of the database.
+        snapshot: whether all queries see the database as it is at the first of them. On SQLite they always do.
+    """
+    with engine.connect() as connection:
+        if snapshot and engine.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        with _query_timeout(connection), connection.begin():
+            yield connection
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from dctbench.errors import StoreError
 from dctbench.machine.calibration import Calibration
 from dctbench.store import decoding, schema
 from dctbench.store.contents import Store
-from dctbench.store.engines import batches, rows_of
+from dctbench.store.engines import batches
 from dctbench.store.errors import DamagedError
 from dctbench.store.joining import differing_keys, shards_of
 from dctbench.store.upsert import (
@@ -266,14 +266,15 @@ def _count_differing(into: Store, run_id: str, rows: Rows) -> int:
 def _rows_of_run(source: Store, run_id: str) -> tuple[Rows, Rows, Rows]:
     """Return the plan, the environments and the results of a run.
 
-    One transaction reads all three, since another process may extend the plan meanwhile. The rows are in the order of
-    their primary keys: when two merges write the same rows, the second one waits and there is no deadlock.
+    All three are of one moment, since another process may extend the plan meanwhile. The rows are in the order of their
+    primary keys: when two merges write the same rows, the second one waits and there is no deadlock.
     """
-    with source.transaction() as connection:
-        cases, environments, results = (
-            rows_of(connection, sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key))
+    cases, environments, results = source.snapshot(
+        *(
+            sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key)
             for table in (schema.cases, schema.environments, schema.results)
         )
+    )
     return cases, environments, results
 
 

@@ -167,9 +167,9 @@ class _StoreWithOutbox(Store):
         """Save a baseline. In the outbox, it reaches the server together with its run."""
         return self._with_fallback(lambda: Store.save_baseline(self, name, run_id))
 
-    def rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
-        """Return the rows of a query. Every method that reads goes through here."""
-        return self._with_fallback(lambda: Store.rows(self, query))
+    def snapshot(self, *queries: sa.Select[Any]) -> list[list[Mapping[str, Any]]]:
+        """Return the rows of each query, all as of one moment. Every method that reads goes through here."""
+        return self._with_fallback(lambda: Store.snapshot(self, *queries))
 
     def _with_fallback(self, operation: Callable[[], Value]) -> Value:
         """Run an operation on the server or, once the server has failed in any way, on the outbox."""

@@ -115,6 +115,26 @@ def key(one: Result) -> tuple[int, int]:
     return one.case.seq_len, one.round
 
 
+@pytest.mark.parametrize("reads", ["results", "merge"])
+def test_a_run_that_grows_while_it_is_read_is_not_damaged(url: str, tmp_path: Path, reads: str) -> None:
+    fill(url)
+    later = result("none", 512, 1e-3)
+    with open_store(url) as store, open_store(url) as other, open_store(str(tmp_path / "a"), create=True) as copy:
+
+        @sa.event.listens_for(store.engine, "after_cursor_execute")
+        def _grow(connection: object, cursor: object, statement: str, *_: object) -> None:
+            if "FROM cases" in statement and "FROM runs" not in statement:
+                other.add_run(RUN, [later.case], rounds=1)
+                other.add_result(RUN.id, later)
+
+        if reads == "results":
+            assert store.results(RUN.id) == RESULTS
+        else:
+            assert merge([store], copy).damaged == []
+            assert copy.results(RUN.id) == RESULTS
+        assert len(other.results(RUN.id)) == len(RESULTS) + 1
+
+
 def test_a_changed_record_is_reported(postgresql: Server, url: str) -> None:
     fill(url)
     postgresql.query("UPDATE results SET record = record || ' ' WHERE status = 'error'", url.rpartition("/")[2])
