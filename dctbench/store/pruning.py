@@ -67,16 +67,30 @@ def remove_runs(store: Store, run_ids: Sequence[str]) -> None:
     A foreign key keeps a run that a baseline points to, even if the baseline was saved a moment ago.
 
     Raises:
-        StoreError: when the store cannot be written. Runs deleted before the failure stay deleted; the others are
-            unchanged.
+        StoreError: when a baseline points to a run, or the store cannot be written. Runs deleted before the failure
+            stay deleted; the others are unchanged.
     """
     for run_id in run_ids:
         with store.transaction() as connection:
-            for table in (schema.attempts, schema.results, schema.cases, schema.environments):
-                connection.execute(sa.delete(table).where(table.c.run_id == run_id))
-            connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
+            _remove_run(connection, run_id)
     if store.engine.dialect.name == "sqlite" and run_ids:
         _shrink_file(store)
+
+
+def _remove_run(connection: sa.Connection, run_id: str) -> None:
+    of_run = schema.runs.c.id == run_id
+    if connection.dialect.name == "postgresql":
+        # Nobody can add anything to the run from now on. SQLite locks the whole file at the first of the deletions.
+        connection.execute(sa.select(schema.runs.c.id).where(of_run).with_for_update())
+    for table in (schema.attempts, schema.results, schema.cases, schema.environments):
+        connection.execute(sa.delete(table).where(table.c.run_id == run_id))
+    try:
+        connection.execute(sa.delete(schema.runs).where(of_run))
+    except sa.exc.IntegrityError as error:
+        raise StoreError(
+            f"run {run_id} is kept, since a baseline points there now",
+            hint="see dctbench list runs, and dctbench store forget NAME; then prune again",
+        ) from error
 
 
 def forget_baseline(store: Store, name: str) -> str:

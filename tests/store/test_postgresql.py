@@ -147,14 +147,40 @@ def test_pruning_removes_a_run_with_everything_that_belongs_to_it(url: str) -> N
     fill(url)
     other = replace(RUN, id="fedcba9876543210")
     with open_store(url) as store:
-        with pytest.raises(StoreError):
-            remove_runs(store, [RUN.id])  # main points there
+        with pytest.raises(StoreError, match=f"^run {RUN.id} is kept, since a baseline points there now$"):
+            remove_runs(store, [RUN.id])
         assert store.results(RUN.id) == RESULTS
         store.add_run(other, [], rounds=1)
         store.save_baseline("main", other.id)
         remove_runs(store, [RUN.id])
         assert [state.run for state in store.runs()] == [other]
         assert store_info(store).results == 0
+
+
+def test_nothing_is_added_to_a_run_while_it_is_removed(url: str) -> None:
+    with open_store(url, create=True) as store, open_store(url) as measuring:
+        store.add_run(RUN, [one.case for one in RESULTS], rounds=1)
+        refused: list[StoreError] = []
+
+        def add() -> None:
+            try:
+                measuring.add_result(RUN.id, RESULTS[0])
+            except StoreError as error:
+                refused.append(error)
+
+        adding = threading.Thread(target=add)
+
+        @sa.event.listens_for(store.engine, "after_cursor_execute")
+        def _add(connection: object, cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("DELETE FROM results"):
+                adding.start()
+                adding.join(1.0)
+
+        remove_runs(store, [RUN.id])
+        adding.join()
+        assert store.runs() == []
+    [error] = refused
+    assert error.hint == "its run was removed, or the store was replaced, during the measurement; measure again"
 
 
 def test_an_imported_version_fits_its_column(url: str) -> None:

@@ -90,8 +90,9 @@ def test_a_run_is_kept_while_a_baseline_points_to_it(store_path: Path) -> None:
     with open_store(str(store_path)) as store:
         store.add_run(other, [result().case], rounds=1)
         assert split_by_baseline(store.runs(), store.baselines()) == ([store.state(other.id)], [store.state(RUN.id)])
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError) as kept:
             remove_runs(store, [RUN.id])  # named by somebody else after this command had looked
+        assert kept.value.message == f"run {RUN.id} is kept, since a baseline points there now"
         assert store.results(RUN.id) == [result()]
         store.save_baseline("main", other.id)
         remove_runs(store, [RUN.id])
