@@ -112,12 +112,9 @@ def forget_baseline(store: Store, name: str) -> str:
 def _shrink_file(store: Store) -> None:
     """Let SQLite rewrite the file without unused pages. This needs room for a second copy and no other writer."""
     try:
-        with translated(store.name):
-            raw = store.engine.raw_connection()  # VACUUM is not allowed inside a transaction
-            try:
-                raw.cursor().execute("VACUUM")
-            finally:
-                raw.close()
+        # VACUUM is not allowed inside a transaction.
+        with translated(store.name), store.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
     except StoreError as error:
         raise StoreError(
             f"the runs were removed, but the file could not be shrunk: {error.message}", hint=error.hint

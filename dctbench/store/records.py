@@ -28,8 +28,6 @@ from dctbench.text.sanitize import sanitize_text
 
 Row = dict[str, Any]
 _quoted = json.encoder.encode_basestring_ascii  # how json.dumps encodes a string
-_LATEST = 253402300800.0
-"""The end of the year 9999, in seconds since the epoch."""
 _MAX_CACHED = 300
 """The longest text whose encoding is cached for seals, in characters: ids and lists of metrics, but no records."""
 
