@@ -16,6 +16,8 @@ from dctbench.store.failures import translated
 
 _LONGEST_CHECK_SECONDS = 86_400.0
 """A check that began longer ago than this has ended."""
+_LONGEST_SWEEP_SECONDS = 7 * 86_400.0
+"""A sweep of which shards are missing so long after its start gets no more of them."""
 
 
 def removable(
@@ -32,7 +34,7 @@ def removable(
         states: every run, in the order of arrival.
         keep: how many of the latest runs to keep; None puts no limit on the number.
         older_than: seconds since the start of a run; None allows any age.
-        unfinished: whether to include runs that can still be resumed or are being measured right now.
+        unfinished: whether to include runs that can still be resumed, are being measured right now, or lack shards.
         now: the current time, by default that of the clock.
     """
     present = now or datetime.datetime.now(datetime.UTC)
@@ -45,8 +47,11 @@ def removable(
 
 
 def _ended(state: RunState, present: datetime.datetime) -> bool:
-    """Return whether the run will get no more results. For a check only its age tells."""
-    return _age(state, present) > _LONGEST_CHECK_SECONDS if state.run.is_check else state.complete
+    """Return whether the run will get no more results. For a check and for missing shards only the age tells."""
+    if state.run.is_check:
+        return _age(state, present) > _LONGEST_CHECK_SECONDS
+    lacks_shards = state.run.settings.shard is not None
+    return state.complete and not (lacks_shards and _age(state, present) <= _LONGEST_SWEEP_SECONDS)
 
 
 def _age(state: RunState, present: datetime.datetime) -> float:

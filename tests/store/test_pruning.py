@@ -64,6 +64,20 @@ def test_a_check_is_removable_after_a_day_and_never_unfinished() -> None:
     assert state(0, stored=0).unfinished
 
 
+def test_a_sweep_that_waits_for_shards_is_removable_after_a_week() -> None:
+    def sharded(when: str, shard: str | None, stored: int) -> RunState:
+        made = state(0, stored)
+        return replace(made, run=replace(made.run, started_at=when, settings=RunSettings(shard=shard)))
+
+    week = datetime.timedelta(days=7)
+    old, new = ((NOW - week + datetime.timedelta(seconds=second)).isoformat() for second in (-1, 1))
+    states = [sharded(when, shard, n) for when in (old, new) for shard in ("1,3/4", None) for n in (0, 1)]
+    assert [one.complete for one in states] == [False, True] * 4
+    gone = removable(states, keep=0, older_than=None, unfinished=False, now=NOW)
+    assert gone == [states[1], states[3], states[7]]
+    assert removable(states, keep=0, older_than=None, unfinished=True, now=NOW) == states
+
+
 def test_the_latest_runs_are_those_that_arrived_last_whatever_their_clocks_said() -> None:
     tomorrow = replace(state(5), run=replace(state(5).run, started_at="2026-01-02T00:00:05+00:00"))
     ahead_by_a_minute = replace(state(6), run=replace(state(6).run, started_at="2026-01-01T00:02:00+00:00"))

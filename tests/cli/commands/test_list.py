@@ -18,6 +18,7 @@ from dctbench.cli.commands.list.devices import command as devices_command
 from dctbench.machine import nvml
 from dctbench.model import Result
 from dctbench.store import open_store
+from tests.fuzz.command import command
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.nvml import FakeNvml, use
@@ -82,6 +83,16 @@ def test_runs_that_are_not_in_the_order_of_their_starts_are_remarked_on(cli: Cli
     assert listed.code == 0
     assert [run["run"] for run in listed.json()] == [ahead.id[:8], RUN.id[:8]]
     assert "in the order of their arrival here, which is not that of their starts" in listed.err
+
+
+def test_the_shards_of_a_sweep_that_are_there_are_listed(tmp_path: Path) -> None:
+    store = str(tmp_path / "a.sqlite")
+    run = replace(RUN, label="nightly", settings=replace(RUN.settings, shard="1,3/16"))
+    with open_store(store, create=True) as opened:
+        opened.add_run(run, [result().case], rounds=1)
+        opened.add_result(run.id, result())
+    [listed] = command("list", "runs", "--store", store, "--format", "json").json()
+    assert listed["results"] == "1 of 1 (shard 1,3/16)"
 
 
 def test_tested_implementations_have_the_resolution_that_the_latest_run_showed(cli: Cli, tmp_path: Path) -> None:

@@ -57,5 +57,8 @@ def command(store: str, output_format: str) -> int:
 
 
 def _progress(state: RunState) -> str:
-    """`30 of 36`; of a check, which measures until it can judge, only the number of results."""
-    return str(state.stored) if state.run.is_check else f"{state.stored} of {state.planned}"
+    """`30 of 36`, and which shards these are; of a check, which measures until it can judge, the number of results."""
+    if state.run.is_check:
+        return str(state.stored)
+    shards = state.run.settings.shard
+    return f"{state.stored} of {state.planned}" + ("" if shards is None else f" (shard {shards})")

@@ -31,7 +31,7 @@ _REMOVED = "What is removed"
 @click.option("--keep", cls=Flag, section=_REMOVED, type=click.IntRange(0), metavar="N", help="Keep the latest N runs.")
 @click.option("--older-than", cls=Flag, section=_REMOVED, metavar="AGE", help="Remove only older runs: 30d, 12h.")
 @click.option("--unfinished", cls=Flag, section=_REMOVED, is_flag=True,
-              help="Also remove runs that are being measured or could be resumed.")  # fmt: skip
+              help="Also remove runs that are being measured, could be resumed, or wait for shards.")  # fmt: skip
 @click.option("-y", "--yes", cls=Flag, section=_REMOVED, is_flag=True, help="Do not ask.")
 @store_option
 @format_option
