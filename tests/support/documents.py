@@ -55,7 +55,7 @@ class Block:
     @property
     def commands(self) -> list[list[str]]:
         """The commands of a shell block as words, without comments."""
-        lines = self.text.replace("\\\n", " ").splitlines()
+        lines = self.text.replace("\\\n", " ").replace(" && ", "\n").splitlines()
         return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 

@@ -153,7 +153,8 @@ def test_push_sends_the_outbox_unless_a_store_is_typed_and_its_help_says_so(
     (tmp_path / ".dctbench").mkdir()
     (tmp_path / ".dctbench" / "outbox.sqlite").touch()
     for flags in ((), ("--store", "laptop.sqlite")):
-        assert command("store", "push", url, *flags).code == 0
+        done = command("store", "push", url, *flags)
+        assert (done.code, done.err.endswith(": rm .dctbench/outbox.sqlite\n")) == (0, not flags)
     assert sent == [[], [".dctbench/outbox.sqlite"], ["laptop.sqlite"]]
     told = command("store", "push", "--help").out
     assert "The store to send (default: the outbox)." in told

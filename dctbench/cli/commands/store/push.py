@@ -31,7 +31,7 @@ def command(url: str, baselines: bool, store: str | None, output_format: str) ->
     """Send a local store to a PostgreSQL server.
 
     Without --store, send the outbox: the results of runs whose server could not be reached, and the baselines that they
-    saved. Without an outbox there is nothing to send.
+    saved. Without an outbox there is nothing to send. The outbox stays: remove it once it is sent.
     """
     from dctbench.store.outbox import OUTBOX  # noqa: PLC0415 - SQLAlchemy
 
@@ -45,4 +45,9 @@ def command(url: str, baselines: bool, store: str | None, output_format: str) ->
     if not sources:
         click.echo(f"no run has left an outbox ({source})", err=True)
     copy_stores(sources, url, output_format, baselines=baselines or not typed)
+    if sources == [OUTBOX]:  # not removed here: a run that began while the server was down may still write to it
+        click.echo(
+            f"  once no run writes to the outbox, remove it, since another push brings pruned runs back: rm {OUTBOX}",
+            err=True,
+        )
     return errors.EXIT_OK
