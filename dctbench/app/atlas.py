@@ -18,6 +18,7 @@ from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, from_file, 
 from dctbench.runs.machines import by_machine, machine_name
 from dctbench.scheduler.events import Listener, Notice, ignore
 from dctbench.spec.axes import check_given
+from dctbench.spec.suites import NOISE
 from dctbench.store import is_url, open_store
 
 _EXPORT = "dctbench export json --anonymous -o FOLDER/machine.json"
@@ -135,7 +136,7 @@ def _runs(sources: Iterable[str], listener: Listener) -> Iterator[RecordedRun]:
             with open_store(source) as store:
                 damage: list[str] = []
                 for state in store.runs(damage):
-                    if state.stored and not state.run.is_check and state.run.suite != "noise":
+                    if state.stored and not state.run.is_check and state.run.suite != NOISE:
                         found = recorded(store, state.run, damage)
                         yield forwarded(found, disclosure(found))
                 for text in damage:

@@ -133,7 +133,12 @@ def _measured(ready: _Ready, request: CheckRequest, store: Store, listener: List
 
 
 def _suite(request: CheckRequest, baseline: RecordedRun | None) -> tuple[Suite, Sequence[Case] | None]:
-    """Return the suite to measure, and its cases if they are those of a baseline."""
+    """Return the suite to measure, and its cases if they are those of a baseline.
+
+    Raises:
+        UsageError: for no suite of that name, for axes that it cannot have, and for the suite `noise` in pairs: what
+            differs between base and head would pass for the noise of the machine in later checks.
+    """
     named = request.suite
     if baseline is not None and named is None:
         if not request.axes.given:
@@ -141,6 +146,11 @@ def _suite(request: CheckRequest, baseline: RecordedRun | None) -> tuple[Suite, 
         check_baseline.check_suite_is_known(baseline)
         named = baseline.run.suite
     suite = suites.load(named or DEFAULT_SUITE) if not isinstance(named, Suite) else named
+    if baseline is None and suite.name == suites.NOISE:
+        raise errors.UsageError(
+            f"suite {suites.NOISE!r} is for `dctbench noise`, which measures the same code twice",
+            hint="check with another suite, such as --suite ci",
+        )
     suite = suites.override(suite, request.axes, prune=False)
     return (suite if baseline is not None else _for_pairs(suite)), None
 

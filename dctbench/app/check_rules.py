@@ -14,7 +14,7 @@ from dctbench.compare.noise import noise
 from dctbench.model import Case
 from dctbench.scheduler.events import Listener, Notice
 from dctbench.spec.gate import GateRules
-from dctbench.spec.suites import Suite
+from dctbench.spec.suites import NOISE, Suite
 from dctbench.store import MissingError, UnreachableError, open_store
 from dctbench.wording import verdict_sentences
 
@@ -93,7 +93,7 @@ def default_tolerances(suite: Suite, store: str, fingerprint: str) -> Mapping[st
     try:
         with open_store(store) as opened:
             for state in reversed(opened.runs([])):  # damage to another run is no reason to fail here
-                check = read_check_settings(state.run) if state.run.suite == "noise" else None
+                check = read_check_settings(state.run) if state.run.suite == NOISE else None
                 if check and check.in_turns and check.base and fingerprint in opened.environments(state.run.id):
                     found = noise(*(summarise(opened.results(run)) for run in (check.base, state.run.id)))
                     if found is not None:

@@ -23,6 +23,7 @@ from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.spec.axes import of
 from dctbench.spec.grid import expand_cases
+from dctbench.spec.suites import NOISE
 from dctbench.store import MissingError, masked, open_store
 from dctbench.wording import recommendation
 from dctbench.wording.commands import typed_value
@@ -126,7 +127,7 @@ def _stored(request: ChooseRequest) -> RecordedRun:
         return resolve(request.store, request.run)
     with open_store(request.store) as opened:
         # A run of the suite `noise` measures only two methods, many times, to learn about the machine.
-        runs = [state.run for state in reversed(opened.runs([])) if state.stored and state.run.suite != "noise"]
+        runs = [state.run for state in reversed(opened.runs([])) if state.stored and state.run.suite != NOISE]
         ids = [run.id for run in sorted(runs, key=in_turns)]
         lengths = {i: {c.seq_len for c in opened.plan(i)[0] if _matches(c, request)} for i in ids}
     planned = [i for i in ids if request.seq_len in lengths[i]]
@@ -136,9 +137,9 @@ def _stored(request: ChooseRequest) -> RecordedRun:
             return found
     if not ids:
         latest = resolve(request.store)  # which names a store that is empty or damaged
-        if latest.run.suite != "noise":
+        if latest.run.suite != NOISE:
             return latest
-        raise NothingMeasuredError(f"the store {masked(request.store)} holds only results of the suite noise")
+        raise NothingMeasuredError(f"the store {masked(request.store)} holds only results of the suite {NOISE}")
     return resolve(request.store, min(ids, key=lambda i: _distance(request.seq_len, lengths[i])))
 
 

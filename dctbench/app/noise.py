@@ -23,9 +23,6 @@ from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from dctbench.store import open_for_run, results_of_machine
 
-SUITE = "noise"
-"""The name of the suite, and thus of the runs from which a gate takes its tolerance."""
-
 
 @dataclass(frozen=True, slots=True)
 class NoiseOutcome:
@@ -49,7 +46,7 @@ def measure_noise(request: NoiseRequest, listener: Listener = ignore) -> NoiseOu
         StoreError: when the store cannot be written.
         InterruptedRunError: in place of KeyboardInterrupt; what was measured is stored.
     """
-    suite = suites.load(SUITE)
+    suite = suites.load(suites.NOISE)
     rounds = request.rounds or suite.settings.rounds
     suite = suites.override(suite, AxisValues(), rounds=rounds, prune=False)
     with ExitStack() as stack:
@@ -63,7 +60,7 @@ def measure_noise(request: NoiseRequest, listener: Listener = ignore) -> NoiseOu
             against: Against = {"base": sides[0].run.id, "base_impl": None} if sides else {"base_impl": None}
             check = check_settings("head" if sides else "base", asked, rules, **against)
             settings = replace(suite.settings, check=check)
-            run = new_run(SUITE, settings, SUITE if sides else f"{SUITE} ({name})", request.command)
+            run = new_run(suite.name, settings, suite.name if sides else f"{suite.name} ({name})", request.command)
             store.add_run(run, plan.cases, rounds)
             store.add_environment(run.id, runner.environment)
             specs = Specs({}, store.calibrations(runner.environment.fingerprint))

@@ -43,6 +43,8 @@ TRAINING_TIMEOUT = 3600.0
 SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "margin", "isolation", "energy",
             "protocol", "patience")  # fmt: skip
 """The keys of `[settings]`."""
+NOISE = "noise"
+"""The suite of `dctbench noise`, and thus the name of the runs from which a gate takes its tolerance."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
@@ -98,7 +100,8 @@ def load(name: str) -> Suite:
     """Return the suite of that name or path. A path ends in .toml or contains a separator.
 
     Raises:
-        UsageError: if there is no such suite, and for every mistake in its file.
+        UsageError: if there is no such suite, for every mistake in its file, and for a file with the name of another
+            suite, that of a shipped one: its runs would be taken for runs of that one.
     """
     if name.endswith(".toml") or "/" in name or "\\" in name:
         path, shown = Path(name), _one_line(name)
@@ -112,7 +115,13 @@ def load(name: str) -> Suite:
                 raise
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise UsageError(f"suite {shown}: {reason}", hint="give the path of a TOML file") from None
-        return parse(text, name)
+        found = parse(text, name)
+        if found.name in shipped() and found != load(found.name):
+            raise UsageError(
+                f"suite {shown}: a suite of dctbench has the name {found.name!r} already",
+                hint=f'give it another name: name = "my-{found.name}"',
+            )
+        return found
     if name not in shipped():
         raise catalog.unknown("suite", name, shipped())
     return parse((files("dctbench.suites") / f"{name}.toml").read_text(encoding="utf-8"), f"{name}.toml")

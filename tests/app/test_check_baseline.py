@@ -64,6 +64,15 @@ def test_a_baseline_of_a_suite_file_needs_that_file_named(cli: Cli, tmp_path: Pa
     assert [v["kind"] for v in done.json()["verdicts"] if v["metric"] == "budget.memory"] == ["OVER_BUDGET"]
 
 
+def test_a_suite_file_that_is_called_like_a_shipped_one_is_never_taken_for_it(cli: Cli, tmp_path: Path) -> None:
+    axes = 'impl = "none"\nseq = 64\nheads = 2\nhead_dim = 8\n'
+    (tmp_path / "ci.toml").write_text(f'[axes]\n{axes}[gate]\nmax_memory = "1B"\n')
+    done = cli("run", "--suite", "ci.toml", "--save-baseline", "main", "-q")
+    assert done.code == 2, done.err
+    assert 'give it another name: name = "my-ci"' in done.err
+    assert not list(tmp_path.glob(".dctbench/*.sqlite"))
+
+
 def test_a_baseline_of_the_suite_ci_is_planned_from_its_own_cases_and_at_names_only_fields_of_a_case(
     cli: Cli, tmp_path: Path
 ) -> None:

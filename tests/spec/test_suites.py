@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,24 @@ def test_a_name_with_the_ending_of_a_file_is_one_in_this_folder(
     monkeypatch.chdir(tmp_path)
     assert (suites.load("quick.toml").name, suites.load("quick").name) == ("mine", "quick")
     assert suites.load("quick.toml").description == ""
+
+
+@pytest.mark.parametrize("named", ["", 'name = "ci"\n'], ids=["by its file", "by its key"])
+def test_a_file_that_is_called_like_another_suite_is_refused_with_the_remedy(tmp_path: Path, named: str) -> None:
+    path = tmp_path / ("other.toml" if named else "ci.toml")
+    path.write_text(f'{named}[axes]\nimpl = "none"\nseq = 64\n[gate]\nmax_memory = "64MiB"\n', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"\.toml: a suite of dctbench has the name 'ci' already$") as refused:
+        suites.load(str(path))
+    assert refused.value.hint == 'give it another name: name = "my-ci"'
+    path.write_text('name = "my-ci"\n' + path.read_text(encoding="utf-8").removeprefix(named), encoding="utf-8")
+    assert suites.load(str(path)).name == "my-ci"
+
+
+@pytest.mark.parametrize("name", suites.shipped())
+def test_a_copy_of_a_shipped_suite_is_that_suite(tmp_path: Path, name: str) -> None:
+    shipped = (files("dctbench.suites") / f"{name}.toml").read_text(encoding="utf-8")
+    (tmp_path / f"{name}.toml").write_text(f"# Only the comments differ.\n{shipped}", encoding="utf-8")
+    assert suites.load(str(tmp_path / f"{name}.toml")) == suites.load(name)
 
 
 def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_a_check_needs_exactly_one_base(cli: Cli) -> None:
         (("--base-impl", "sdpa", "--reference", "sdap"), "sdpa"),
         (("--base-impl", "sdpa", "--max-memory", "lots"), "--max-memory 'lots'"),
         (("--base-impl", "sdpa", "--save-baseline", "main"), "in turns with base"),
+        (("--base-impl", "sdpa", "--suite", "noise"), "suite 'noise' is for `dctbench noise`"),
         (("--base-impl", "sdpa", "--at", "seq"), "AXIS=VALUE"),
         (("--base-impl", "sdpa", "--at", "seq=64", "--at", "seq=128"), "one value of an axis at a time"),
         (("--base-impl", "sdpa", "--at", "seq=65536", "--max-memory", "1GiB"), "no case of this check"),
