@@ -27,7 +27,8 @@ from dctbench.text.parse import parse_duration
 
 MAX_VALUES = 100_000
 MAX_VALUE = 2**24
-_DIGITS = 16  # longer literals are mistakes, and int() of thousands of digits raises on its own
+_MOST_DIGITS = 16  # longer integers are mistakes, and int() of thousands of digits raises on its own
+_MOST_DECIMALS = 24  # as Python writes floats in the bounds of an axis, with some to spare
 _INTEGER = re.compile(r"[0-9]+k?", re.ASCII | re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
@@ -194,8 +195,8 @@ def _bounded(text: str, axis: Axis) -> float | int:
 
 
 def _literal(text: str, integer: bool) -> float | int:
-    pattern = _INTEGER if integer else _DECIMAL
-    if len(text) > _DIGITS or not pattern.fullmatch(text):
+    pattern, most = (_INTEGER, _MOST_DIGITS) if integer else (_DECIMAL, _MOST_DECIMALS)
+    if len(text) > most or not pattern.fullmatch(text):
         kind = "an integer" if integer else "a number"
         raise _InvalidItemError(f"{shorten(text)!r} is not {kind}" if text else "a number is missing")
     if not integer:

@@ -59,7 +59,13 @@ def test_integer_axis_means_what_the_grammar_says(text: str, values: list[int] |
 
 @pytest.mark.parametrize(
     ("text", "values"),
-    [("4,8,16", [4, 8, 16]), ("2.5", [2.5]), ("1..4:+0.5", [1, 1.5, 2, 2.5, 3, 3.5, 4]), ("8.0,8", [8])],
+    [
+        ("4,8,16", [4, 8, 16]),
+        ("2.5", [2.5]),
+        ("1..4:+0.5", [1, 1.5, 2, 2.5, 3, 3.5, 4]),
+        ("8.0,8", [8]),
+        (f"{10 / 3}", [10 / 3]),
+    ],
 )
 def test_ratio_axis_takes_decimals_and_writes_each_number_once(text: str, values: list[float]) -> None:
     assert parse_axis(text, RATIO) == values
