@@ -61,7 +61,7 @@ def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bu
         listener: called with notices.
 
     Raises:
-        UsageError: for a folder that exists or cannot be written, for another engine, and for inputs.
+        UsageError: for a folder that exists or cannot be written, for another engine, inputs and tasks.
         UnavailableError: when the packages for the export are not installed.
         CannotJudgeError: when nothing could be exported.
     """
@@ -69,6 +69,11 @@ def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bu
     suite = _with_engine(request)
     if any(name is not None for sweep in suite.sweeps for name in sweep.get("input") or ()):
         raise errors.UsageError("--input: a bundle measures no error on inputs", hint="leave out --input")
+    if suite.axes["task"]:
+        raise errors.UsageError(
+            f"--task {suite.axes['task'][0]}: a bundle trains nothing",
+            hint="leave out --task, or name a suite without tasks, such as --suite realtime",
+        )
     engines.require(suite.axes["engine"])
     with _whole(folder) as partial, local_runner(suite.settings, listener) as runner:
         planned = make_plan(suite, runner)

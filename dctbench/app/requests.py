@@ -361,7 +361,7 @@ def _check_protocol(suite: Suite) -> None:
             raise UsageError(
                 f"--protocol {suite.settings.protocol} times calls of a layer or an encoder, so it cannot go with "
                 f"--{axis}",
-                hint=f"leave out --protocol, or --{axis}",
+                hint=f"give --{axis} {value}, or measure without the protocol",
             )
     measured = {"mode": "forward", "engine": "eager"}
     for axis, value in measured.items():
@@ -369,7 +369,7 @@ def _check_protocol(suite: Suite) -> None:
         if other is not None:
             raise UsageError(
                 f"--protocol {suite.settings.protocol} times {value} calls, not --{axis} {other}",
-                hint=f"leave out --protocol, or --{axis}",
+                hint="measure by the protocol in a run of its own, such as dctbench run --suite paper",
             )
 
 

@@ -26,7 +26,7 @@ class Task:
         facts: None for a task of the user's own, or of a package: only its class knows them.
         variants: those that only this task has.
         extra: the extra of dctbench that it needs, or None.
-        device: the only kind of device on which training it makes sense, or None for any.
+        device: the only kind of device that trains it in time, or None for any.
     """
 
     name: str
@@ -138,16 +138,23 @@ def task(base: str) -> Task:
 def select_tasks(words: list[str]) -> list[str]:
     """Return the tasks that words and globs select, in canonical spelling, each once, in the order given.
 
+    A glob selects those that any device trains in time; the others have to be named, or be all that it matches.
+
     Raises:
         UsageError: for an unknown task or variant, and for a glob that matches nothing.
     """
     chosen: dict[str, None] = {}
     for word in words:
         base, slash, variants = word.partition("/")
-        bases = catalog.select("task", [base], tasks()) if any(c in base for c in "*?[") else [base]
-        for each in bases:
+        for each in _matching(base) if any(c in base for c in "*?[") else [base]:
             chosen[str(_checked(each + slash + variants))] = None
     return list(chosen)
+
+
+def _matching(glob: str) -> list[str]:
+    known = tasks()
+    found = catalog.select("task", [glob], known)
+    return [base for base in found if known[base].device is None] or found
 
 
 def _checked(text: str) -> TaskName:

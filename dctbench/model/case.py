@@ -121,7 +121,7 @@ class Case:
 
     @property
     def layer_case(self) -> Case:
-        """Of a training: the case that times one call of the same layer at the same shape."""
+        """Of a case of an encoder: the case that times one call of the same layer at the same shape."""
         return replace(self, task=None, scope="layer", mode="forward")
 
     @property
@@ -187,10 +187,13 @@ def devices_of_ranks(device: str, ranks: int | None) -> tuple[str, ...]:
     return tuple(f"{kind}:{int(index) + rank}" for rank in range(count)) if index else (device,) * count
 
 
-def undivided_axis(case: Case) -> tuple[str, Any] | None:
-    """Return the axis of a case that does not go with ranks, and its value; None for a case that can have ranks."""
-    values = ((axis, getattr(case, axis)) for axis in (*_DIVIDED, *_NOT_DIVIDED))
-    return next(((axis, value) for axis, value in values if value != _DIVIDED.get(axis)), None)
+def undivided_axis(case: Case) -> tuple[str, Any, str | None] | None:
+    """Return the axis of a case that does not go with ranks, its value, and the value that does, if there is one.
+
+    It is None for a case that can have ranks.
+    """
+    values = ((axis, getattr(case, axis), _DIVIDED.get(axis)) for axis in (*_DIVIDED, *_NOT_DIVIDED))
+    return next(((axis, value, divided) for axis, value, divided in values if value != divided), None)
 
 
 def why_not_divided(case: Case) -> str | None:
@@ -198,5 +201,5 @@ def why_not_divided(case: Case) -> str | None:
     found = undivided_axis(case)
     if found is None:
         return None
-    axis, value = found
+    axis, value, _ = found
     return f"ranks divide the forward pass of a layer in engine eager; {axis} {value} does not go with them"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from dctbench import catalog
 from dctbench.analysis import default_reference
 from dctbench.catalog.inputs import HEAD_DIM, HEADS, layer_of
-from dctbench.catalog.tasks import task
+from dctbench.catalog.tasks import Task, task
 from dctbench.errors import UsageError
 from dctbench.machine import power_meters
 from dctbench.model import Case, Result, RunSettings, TaskName
@@ -19,7 +20,9 @@ from dctbench.scheduler.estimate import Estimate, estimate
 from dctbench.scheduler.pace import most_rounds, pace_of, rounds_by_case
 from dctbench.spec import grid
 from dctbench.spec.suites import Suite
-from dctbench.spec.trainings import expand_trainings, with_controls
+from dctbench.spec.trainings import check_trainable, expand_trainings, with_controls
+from dctbench.text.format import pluralize
+from dctbench.text.layers import chosen_layers
 
 ORDER_SEED = 0
 
@@ -123,14 +126,19 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
         stored: earlier results of this machine, for the estimate.
 
     Raises:
-        UsageError: for implementations and tasks that cannot be loaded, and axes that give no case.
+        UsageError: for implementations and tasks that cannot be loaded, axes that give no case, and axes that do not go
+            together.
     """
+    if suite.axes["task"]:
+        for axes in suite.sweeps:
+            check_trainable(axes)
     _check_treatments(suite.axes)
     sweeps = [with_controls(axes) if suite.axes["task"] else axes for axes in suite.sweeps]
     entries = {name: catalog.implementation(name) for axes in sweeps for name in axes["impl"]}
     inputs = list(dict.fromkeys(name for axes in sweeps for name in _checked_inputs(axes)))
     own = [name for name, entry in entries.items() if entry.uses_ratio is None]
     tasks = {base: task(base) for base in (TaskName.parse(text).base for text in suite.axes["task"])}
+    _check_devices(tasks.values(), suite.axes["device"])
     own_tasks = [base for base, entry in tasks.items() if entry.facts is None]
     facts = runner.describe(own, (), own_tasks, inputs) if own or own_tasks or inputs else Facts({}, {})
     methods: dict[str, grid.Compression] = {**entries, **facts.methods}
@@ -156,6 +164,20 @@ def _check_treatments(axes: Mapping[str, Sequence[Any]]) -> None:
     if given is not None and not any(axes.get("model") or ()):
         flag = f"--{given.replace('_', '-')}"
         raise UsageError(f"{flag} is for a model", hint="add --model, such as --model minilm")
+
+
+def _check_devices(tasks: Iterable[Task], devices: Iterable[str]) -> None:
+    """Refuse a device on which the trainings of a task would not end in time.
+
+    Raises:
+        UsageError: naming both.
+    """
+    for entry, device in product(tasks, devices):
+        if entry.device not in (None, device.partition(":")[0]):
+            raise UsageError(
+                f"--device {device}: trainings on {entry.name} take too long there",
+                hint=f"give --device {entry.device}:0, or leave out {entry.name}",
+            )
 
 
 def _checked_inputs(axes: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -190,7 +212,8 @@ def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[s
     """Return the axes with the heads of the model that is measured, which only the model itself knows.
 
     Raises:
-        UsageError: for scope `model` without a model, the other way round, and more than one model.
+        UsageError: for scope `model` without a model, the other way round, and more than one model; for other heads
+            than those of the model, and for layers that it does not have.
         UnavailableError: for a model that is not on this machine.
     """
     models = axes.get("model") or ()
@@ -204,7 +227,21 @@ def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[s
     if len(models) > 1:
         raise UsageError("--model: one model is measured at a time", hint="run the command once for each model")
     facts = runner.model_facts(models[0], min(axes["seq"]), min(axes["batch"]))
-    return {**axes, "heads": (facts.heads,), "head_dim": (facts.head_dim,)}
+    own = {"heads": facts.heads, "head_dim": facts.head_dim}
+    for axis, value in own.items():
+        other = next((one for one in axes[axis] if one != value), None)
+        if other is not None:
+            flag = f"--{axis.replace('_', '-')}"
+            raise UsageError(f"{flag} {other}: the attention of the model has {flag} {value}", hint=f"leave out {flag}")
+    for text in axes.get("layers") or ():
+        chosen_layers(text, facts.attentions)
+    most = max(axes.get("keep_first") or (0,))
+    if most >= facts.attentions:
+        raise UsageError(
+            f"--keep-first {most}: the model has {pluralize(facts.attentions, 'attention')} that can be replaced",
+            hint=f"leave one to replace: --keep-first {facts.attentions - 1} at most",
+        )
+    return {**axes, **{axis: (value,) for axis, value in own.items()}}
 
 
 def plan_cases(

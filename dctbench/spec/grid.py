@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from dctbench.errors import UsageError
 from dctbench.model import MAX_RANKS, Case, tidy_number, undivided_axis
 from dctbench.text.format import format_seconds, shorten
-from dctbench.text.parse import parse_duration
+from dctbench.text.parse import parse_duration, typed_duration
 
 MAX_VALUES = 100_000
 MAX_VALUE = 2**24
@@ -263,13 +263,14 @@ def _check_ranks(case: Case, axes: Mapping[str, Sequence[Any]]) -> None:
     """
     found = None if case.ranks is None else undivided_axis(case)
     if found is not None:
-        axis, value = found
+        axis, value, divided = found
         if axis == "period" and not axes.get("period"):  # without one, calls are released at the deadline
             axis = "deadline"
         given = format_seconds(value) if isinstance(value, float) else value
+        remedy = f"leave out --{axis}" if divided is None else f"give --{axis} {divided}"
         raise UsageError(
             f"--ranks divides the forward pass of a layer in engine eager; --{axis} {given} does not go with it",
-            hint=f"leave out --{axis}, or --ranks",
+            hint=f"{remedy}, or measure without --ranks",
         )
 
 
@@ -287,7 +288,8 @@ def _schedules(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
         if deadline > period:
             raise UsageError(
                 f"--deadline {format_seconds(deadline)} is longer than --period {format_seconds(period)}",
-                hint="a call must end before the next one is released: give a longer --period",
+                hint="a call must end before the next one is released: give a longer --period, or --deadline "
+                f"{typed_duration(min(periods))}",
             )
     return [{"period": period, "deadline": deadline} for period, deadline in pairs]
 

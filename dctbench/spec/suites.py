@@ -38,6 +38,8 @@ TASK_AXES: Mapping[str, Sequence[Any]] = {
     "seq": (), "batch": (), "scope": ("encoder",), "mode": ("train",), "heads": (HEADS,), "head_dim": (HEAD_DIM,),
 }  # fmt: skip
 """The axes that tasks set where nobody else does. Without a length or batch, each task has its own."""
+MODEL_AXES: Mapping[str, Sequence[Any]] = {"heads": (), "head_dim": ()}
+"""The axes that a model sets where nobody else does: only the model itself knows the shape of its attention."""
 TRAINING_TIMEOUT = 3600.0
 """Seconds for a training and the choice of its rate, unless somebody asks for another time."""
 SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "margin", "isolation", "energy",
@@ -153,7 +155,7 @@ def parse(text: str, where: str) -> Suite:
             raise UsageError(
                 f"suite {shown}: [axes] has no {required!r}", hint="a suite names at least impl, and seq or task"
             )
-    defaults = {**DEFAULT_AXES, **TASK_AXES} if trains else DEFAULT_AXES
+    defaults = {**DEFAULT_AXES, **(MODEL_AXES if raw_axes.get("model") else {}), **(TASK_AXES if trains else {})}
     given = {key: reader.axis(("axes",), key, value) for key, value in raw_axes.items()}
     for number, part in enumerate(own_parts or [{}], 1):
         refused = _other_heads({**given, **part}, given.get("input", ()))
@@ -195,8 +197,8 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
 
     `ratio` and `kept` both say how much a method keeps, so one of them replaces both of the suite's. Only the default
     numbers of `kept` leave the ratios to the methods that have no such number. A task brings the shapes of its own with
-    it, in place of those of a suite that trains nothing, and the time that a training takes. The axes of its parts are
-    replaced alike (`spec.parts`).
+    it, in place of those of a suite that trains nothing, and the time that a training takes. A model brings its heads.
+    The axes of its parts are replaced alike (`spec.parts`).
 
     Raises:
         UsageError: for other heads than those of the model that an input is a layer of.
@@ -213,6 +215,8 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
         given["scope"] = ["model"]
     dropped: dict[str, Sequence[Any]] = {}
     own = suite.settings
+    if "model" in given:
+        dropped |= MODEL_AXES
     if "task" in given and not suite.axes["task"]:
         dropped |= TASK_AXES
         own = replace(own, case_timeout=max(own.case_timeout, TRAINING_TIMEOUT))

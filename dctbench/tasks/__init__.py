@@ -46,7 +46,8 @@ class Task:
         variants: of this task, as they were asked for.
 
     Raises:
-        UsageError: for a variant that the task does not have, and for a length that it cannot have.
+        UsageError: for a variant that the task does not have.
+        UnsupportedError: for a length that it cannot have, so that a sweep goes on with its other lengths.
     """
 
     facts: ClassVar[TaskFacts]

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from dctbench.catalog.tasks import stated
-from dctbench.errors import UsageError
+from dctbench.errors import UnsupportedError
 from dctbench.tasks import Examples, Split, Task, TaskFacts
 
 BLANK, FIRST_OPERATOR, CLOSE, START = 0, 11, 15, 16
@@ -35,7 +35,7 @@ class ListOps(Task):
     def __init__(self, seq_len: int | None = None, variants: tuple[str, ...] = ()) -> None:
         super().__init__(seq_len, variants)
         if self.seq_len < 32:
-            raise UsageError(f"listops needs a length of at least 32; got {self.seq_len}")
+            raise UnsupportedError(f"listops needs a length of at least 32; got {self.seq_len}")
 
     def draw(self, rng: np.random.Generator, count: int, split: Split) -> Examples:
         """Return symbols (count, n), filled up with blanks, and the values (count,)."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dctbench.catalog.tasks import stated
-from dctbench.errors import UnavailableError, UsageError
+from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.tasks import Examples, Split, Task, TaskFacts
 from dctbench.tasks.masking import masked
 
@@ -31,7 +31,7 @@ class MaskedPhoto(Task):
         super().__init__(seq_len, variants)
         widest = round(0.1 * photographs()[0].shape[1])
         if self.seq_len > widest:
-            raise UsageError(f"masked-photo has pieces of at most {widest} pixels; got {self.seq_len}")
+            raise UnsupportedError(f"masked-photo has pieces of at most {widest} pixels; got {self.seq_len}")
 
     def draw(self, rng: np.random.Generator, count: int, split: Split) -> Examples:
         """Return levels (count, n), hidden ones as 32, and the hidden levels."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from dctbench.catalog.tasks import stated
-from dctbench.errors import UsageError
+from dctbench.errors import UnsupportedError
 from dctbench.tasks import UNASKED, Examples, Split, Task, TaskFacts
 
 VOCABULARY = 128
@@ -30,7 +30,7 @@ class Mqar(Task):
     def __init__(self, seq_len: int | None = None, variants: tuple[str, ...] = ()) -> None:
         super().__init__(seq_len, variants)
         if self.seq_len % 2 or self.seq_len < 4 * PAIRS:
-            raise UsageError(f"mqar needs an even length of at least {4 * PAIRS}; got {self.seq_len}")
+            raise UnsupportedError(f"mqar needs an even length of at least {4 * PAIRS}; got {self.seq_len}")
 
     def draw(self, rng: np.random.Generator, count: int, split: Split) -> Examples:
         """Return symbols (count, n) and the values at the places that ask."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dctbench.catalog.tasks import stated
-from dctbench.errors import UsageError
+from dctbench.errors import UnsupportedError
 from dctbench.tasks import Examples, Split, Task, TaskFacts
 
 SIDE = 32
@@ -49,7 +49,7 @@ class Pathfinder(Task):
     def __init__(self, seq_len: int | None = None, variants: tuple[str, ...] = ()) -> None:
         super().__init__(seq_len, variants)
         if self.seq_len != SIDE**2:
-            raise UsageError(f"pathfinder has pictures of {SIDE} x {SIDE} pixels: its length is {SIDE**2}")
+            raise UnsupportedError(f"pathfinder has pictures of {SIDE} x {SIDE} pixels: its length is {SIDE**2}")
 
     def draw(self, rng: np.random.Generator, count: int, split: Split) -> Examples:
         """Return pictures (count, 1024, 1), about 0 in the mean, and whether their circles are joined (count,)."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from dctbench.catalog.tasks import stated
-from dctbench.errors import UsageError
+from dctbench.errors import UnsupportedError
 from dctbench.tasks import UNASKED, Examples, Split, Task, TaskFacts
 
 KEYS = VALUES = 32
@@ -28,7 +28,7 @@ class Recall(Task):
     def __init__(self, seq_len: int | None = None, variants: tuple[str, ...] = ()) -> None:
         super().__init__(seq_len, variants)
         if self.seq_len < 2 * PAIRS:
-            raise UsageError(f"recall needs a length of at least {2 * PAIRS}; got {self.seq_len}")
+            raise UnsupportedError(f"recall needs a length of at least {2 * PAIRS}; got {self.seq_len}")
 
     def draw(self, rng: np.random.Generator, count: int, split: Split) -> Examples:
         """Return tokens (count, n, 2), a key and a value each, and answers at the positions that ask."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dctbench.errors import UsageError
+from dctbench.text.format import pluralize
 
 _NUMBERS = re.compile(r"[0-9]{1,4}(,[0-9]{1,4})*", re.ASCII)
 _FROM = re.compile(r"[0-9]{1,4}\.\.", re.ASCII)
@@ -37,7 +38,7 @@ def chosen_layers(text: str | None, count: int) -> list[int]:
     numbers = list(range(first, count)) if first is not None else [int(word) for word in checked.split(",")]
     if not numbers or numbers[-1] >= count:
         raise UsageError(
-            f"--layers {text}: the model has {count} attentions that can be replaced",
+            f"--layers {text}: the model has {pluralize(count, 'attention')} that can be replaced",
             hint=f"they are numbered from 0 to {count - 1}",
         )
     return numbers

@@ -20,6 +20,7 @@ from dctbench.model import Case
 from dctbench.protocol import BundledCase, BundleReply, BundleRequest
 from dctbench.scheduler.events import Notice
 from dctbench.spec import suites
+from dctbench.spec.axes import AxisValues
 
 CASES = [Case("sdpa", 32, heads=2, head_dim=8, engine=engine) for engine in ("onnxruntime", "onnxruntime-int8")]
 REQUEST = RunRequest(suite="realtime")
@@ -66,6 +67,18 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_planning(tmp_path
     assert (raised.value.message, raised.value.hint) == (
         f"cannot write {tmp_path / name}: {said}", "name another folder with -o",
     )  # fmt: skip
+
+
+@pytest.mark.usefixtures("unplanned")
+@pytest.mark.parametrize(
+    "asked",
+    [RunRequest(suite="accuracy"), RunRequest(suite="realtime", axes=AxisValues(task="acuity"))],
+    ids=["of the suite", "typed"],
+)
+def test_a_bundle_trains_nothing(tmp_path: Path, asked: RunRequest) -> None:
+    with pytest.raises(UsageError, match=r"^--task acuity: a bundle trains nothing$") as raised:
+        app.bundle(asked, tmp_path / "made")
+    assert raised.value.hint == "leave out --task, or name a suite without tasks, such as --suite realtime"
 
 
 @pytest.mark.usefixtures("unplanned")

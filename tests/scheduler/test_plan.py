@@ -248,6 +248,16 @@ def test_a_model_has_its_own_heads_and_is_asked_about_the_smallest_input() -> No
             "leave out --input, or --model",
         ),
         (
+            {"model": "minilm", "task": "mnist1d", "layers": "0"},
+            "--model minilm does not go with --task: a task trains a small model of its own",
+            "train in a run of its own, such as dctbench run --task mnist1d",
+        ),
+        (
+            {"task": "mnist1d,pathfinder"},
+            "--device cpu: trainings on pathfinder take too long there",
+            "give --device cuda:0, or leave out pathfinder",
+        ),
+        (
             {"input": "ecg", "task": "mnist1d"},
             "--input is for the error of a layer, which --task does not have",
             "leave out --input, or --task",
@@ -262,6 +272,40 @@ def test_what_does_not_go_together_is_refused_before_anything_is_asked(
         make_plan(asked(**axes), runner)
     assert (refused.value.message, refused.value.hint) == (message, hint)
     assert runner.asked_for == []
+
+
+@pytest.mark.parametrize(
+    ("axes", "message", "hint"),
+    [
+        ({"heads": "3,4"}, "--heads 4: the attention of the model has --heads 3", "leave out --heads"),
+        ({"head_dim": 8}, "--head-dim 8: the attention of the model has --head-dim 5", "leave out --head-dim"),
+        (
+            {"layers": ["0", "1,2"]},
+            "--layers 1,2: the model has 2 attentions that can be replaced",
+            "they are numbered from 0 to 1",
+        ),
+        (
+            {"keep_first": "0,2"},
+            "--keep-first 2: the model has 2 attentions that can be replaced",
+            "leave one to replace: --keep-first 1 at most",
+        ),
+    ],
+)
+def test_a_model_of_two_attentions_of_three_heads_has_no_others(axes: dict[str, Any], message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        make_plan(asked(model="package.module:make", **axes), Knowing({}, {}))
+    assert (refused.value.message, refused.value.hint) == (message, hint)
+
+
+def test_what_a_model_has_may_be_asked_for() -> None:
+    own = {"heads": 3, "head_dim": 5, "layers": ["0,1"], "keep_first": "0..1:+1"}
+    cases = make_plan(asked(model="package.module:make", **own), Knowing({}, {})).cases
+    assert {case.layers for case in cases} == {None, "0,1", "0..", "1.."}
+
+
+def test_a_task_of_a_gpu_is_trained_on_a_gpu() -> None:
+    cases = make_plan(asked(task="pathfinder", device="cuda:1"), describing(1)).cases
+    assert {case.device for case in cases if case.task} == {"cuda:1"}
 
 
 def test_the_input_of_a_bare_attention_is_as_good_as_that_of_a_layer() -> None:

@@ -387,6 +387,19 @@ def test_a_layer_of_a_model_has_its_own_heads(given: dict[str, Any], message: st
     suites.override(suites.parse(GOOD, "mine.toml"), AxisValues(input="ecg", heads="3", head_dim="5"))
 
 
+def test_only_heads_that_somebody_gave_stay_beside_a_model() -> None:
+    plain, minilm = suites.parse('[axes]\nimpl = "sdpa"\nseq = 64\nheads = 3\n', "mine.toml"), suites.load("minilm")
+    of_file = suites.parse('[axes]\nimpl = "sdpa"\nseq = 64\nmodel = "minilm"\nscope = "model"\nheads = 3\n', "m.toml")
+    for suite, heads, head_dim in (
+        (suites.override(plain, AxisValues(model="minilm")), [], []),
+        (suites.override(plain, AxisValues(model="minilm", heads=4)), [4], []),
+        (suites.override(minilm, AxisValues(model="package.module:make")), [], []),
+        (suites.override(minilm, AxisValues(head_dim=8)), [12], [8]),
+        (of_file, [3], []),
+    ):
+        assert (list(suite.axes["heads"]), list(suite.axes["head_dim"])) == (heads, head_dim)
+
+
 def test_a_model_and_a_task_bring_their_scope_and_other_settings_stay() -> None:
     suite = suites.parse(GOOD, "mine.toml")
     of_model = suites.override(suite, AxisValues(model="minilm"), rounds=7)

@@ -13,13 +13,14 @@ from dctbench.errors import UsageError
 from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
-from dctbench.spec.trainings import expand_trainings, with_controls
+from dctbench.spec.trainings import check_trainable, expand_trainings, with_controls
 
 FACTS = {name: entry.facts for name, entry in TASKS.items() if entry.facts is not None}
 
 
 def cases(axes: AxisValues, suite: str = "quick") -> list[Case]:
     resolved = RunRequest(suite=suite, axes=axes).resolved_suite
+    check_trainable(resolved.axes)
     return expand_trainings(with_controls(resolved.axes), catalog.IMPLEMENTATIONS, FACTS)
 
 
@@ -48,12 +49,58 @@ def test_without_a_ratio_nothing_is_pooled() -> None:
     assert with_controls({**axes, "kept": [16]})["impl"] == ["linear", "sdpa", "none", "pool", "pool-kv"]
 
 
-@pytest.mark.parametrize("axes", [{"scope": "layer"}, {"mode": "forward"}, {"engine": "compile"}, {"dtype": "bf16"}])
-def test_what_no_task_trains_is_refused(axes: dict[str, str]) -> None:
-    axis = next(iter(axes))
-    with pytest.raises(UsageError, match=f"^--{axis} ") as refused:
-        cases(AxisValues(task="acuity", impl="sdpa", ratio="4", **axes))
-    assert refused.value.hint == f"leave out --{axis}, or --task"
+def test_threads_and_a_schedule_are_for_the_timed_layers_alone() -> None:
+    found = cases(AxisValues(task="acuity", impl="sdpa", threads="1,2", period="20ms,40ms", deadline="10ms"))
+    trained = [case for case in found if case.task]
+    assert {(c.threads, c.period, c.deadline) for c in trained} == {(None, None, None)}
+    assert len(trained) == len({case.name for case in trained})
+    assert {(c.threads, c.period, c.deadline) for c in found if c.task is None} == {
+        (threads, period, 0.01) for threads in (1, 2) for period in (0.02, 0.04)
+    }
+    assert {(c.period, c.threads) for c in cases(AxisValues(task="acuity"), "realtime") if c.task} == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("axis", "value", "remedy"),
+    [
+        ("scope", "layer", "encoder"),
+        ("mode", "forward", "train"),
+        ("engine", "compile", "eager"),
+        ("dtype", "bfloat16", "float32"),
+    ],
+)
+def test_what_no_task_trains_is_refused(axis: str, value: str, remedy: str) -> None:
+    with pytest.raises(UsageError, match=f"^--{axis} {value}: a task trains an encoder") as refused:
+        cases(AxisValues(task="acuity", impl="sdpa", **{axis: value}))
+    assert refused.value.hint == f"give --{axis} {remedy}, or leave out --task"
+
+
+def test_remedies_also_help_against_values_of_a_suite() -> None:
+    given: dict[str, str] = {}
+    for axis, remedy in (("engine", "eager"), ("dtype", "float32")):
+        with pytest.raises(UsageError, match=f"^--{axis} ") as refused:
+            cases(AxisValues(task="acuity", impl="sdpa", **given), "gpu")
+        assert refused.value.hint == f"give --{axis} {remedy}, or leave out --task"
+        given[axis] = remedy
+    assert cases(AxisValues(task="acuity", impl="sdpa", **given), "gpu")
+
+
+@pytest.mark.parametrize(
+    ("suite", "given", "said"),
+    [
+        ("quick", {"model": "minilm"}, "--model minilm"),
+        ("minilm", {}, "--model minilm"),
+        ("quick", {"layers": "0,2"}, "--layers 0,2"),
+        ("quick", {"keep_first": "0"}, "--keep-first 0"),
+        ("quick", {"recover": "20"}, "--recover 20"),
+        ("parallel", {}, "--ranks 1"),
+    ],
+)
+def test_a_model_and_ranks_do_not_go_with_a_task(suite: str, given: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        cases(AxisValues(task="acuity/shift", **given), suite)
+    assert refused.value.message == f"{said} does not go with --task: a task trains a small model of its own"
+    assert refused.value.hint == "train in a run of its own, such as dctbench run --task acuity/shift"
 
 
 def test_tasks_leave_a_training_time_unless_someone_says_otherwise(tmp_path: Path) -> None:

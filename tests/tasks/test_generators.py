@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dctbench.catalog.tasks import TASKS
-from dctbench.errors import UsageError
+from dctbench.errors import UnsupportedError, UsageError
 from dctbench.tasks import UNASKED, Examples, Task
 from dctbench.tasks.acuity import Acuity
 from dctbench.tasks.listops import BLANK, CLOSE, FIRST_OPERATOR, START, ListOps
@@ -66,6 +66,20 @@ def test_every_task_keeps_what_the_catalog_says_of_it(name: str) -> None:
         assert set(drawn.slices) <= set(range(len(facts.slices)))
     with pytest.raises(UsageError, match="has no variant 'sideways'"):
         TASKS[name].load()(None, ("sideways",))
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "wrong"),
+    [
+        ("recall", 32, 31), ("mqar", 32, 33), ("mqar", 32, 30), ("listops", 32, 31), ("pathfinder", 1024, 1023),
+        ("masked-photo", 64, 65),
+    ],
+)  # fmt: skip
+def test_a_length_that_a_task_cannot_have_is_unsupported(name: str, good: int, wrong: int) -> None:
+    task = type(loaded(name))
+    assert task(good).seq_len == good
+    with pytest.raises(UnsupportedError, match=f"^{name} "):
+        task(wrong)
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in ("pathfinder", "listops")])

@@ -62,7 +62,7 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
                      help="cpu, cuda:0, mps: see `dctbench list devices`."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
-                     help="Threads that torch may use (default: its own choice)."),
+                     help="Threads that torch may use (default: its own choice). A training of --task has one."),
         click.option("--ranks", cls=Flag, section=HOW, metavar="VALUES",
                      help="Divide the sequence among this many processes, each with a GPU or a share of the threads."),
         click.option("--period", cls=Flag, section=HOW, metavar="TIMES",

@@ -92,12 +92,24 @@ def test_layers_that_fail_in_different_ways_are_told_apart(cli: Cli, environ: di
         (("--task", "acuty"), "did you mean 'acuity'"),
         (("--task", "acuity", "--scope", "layer"), "a task trains an encoder"),
         (("--task", "absent.module:Task"), "importing absent.module failed"),
+        (("--task", "pathfinder"), "give --device cuda:0, or leave out pathfinder"),
     ],
 )
 def test_a_task_that_cannot_be_is_a_usage_error(cli: Cli, words: tuple[str, ...], said: str) -> None:
     done = cli("run", "--dry-run", *words)
     assert done.code == 2
     assert said in done.err
+
+
+def test_a_length_that_a_task_cannot_have_is_unsupported_and_stored(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "short.toml").write_text('[axes]\nimpl = "sdpa"\ntask = "recall"\nseq = 16\n[settings]\nrounds = 1\n')
+    done = cli("run", "--suite", "short.toml", "--format", "json")
+    assert done.code == 0, done.err
+    found = {(one["case"]["implementation"], one["case"]["task"]): one for one in done.json()["results"]}
+    assert {key: one["status"] for key, one in found.items()} == {
+        (name, task): "unsupported" if task else "ok" for name in ("sdpa", "none") for task in ("recall", None)
+    }
+    assert found["sdpa", "recall"]["message"] == "recall needs a length of at least 32; got 16"
 
 
 def test_the_plan_names_tasks_and_the_list_explains_them(cli: Cli) -> None:
