@@ -1,6 +1,6 @@
 """Defaults of flags from `[tool.dctbench]` in the current folder's pyproject.toml.
 
-    [tool.dctbench]             for every command that has the flag
+    [tool.dctbench]             for every command that has the flag and accepts the value
     format = "json"
 
     [tool.dctbench.run]         for one command
@@ -52,6 +52,10 @@ CommandPath = tuple[str, ...]
 Options = Mapping[str, click.Option]
 
 
+class _RejectedError(UsageError):
+    """The flag of one command does not accept a value. That of another command may."""
+
+
 def defaults(group: click.Group, ctx: click.Context) -> dict[str, Any]:
     """Return the values by command and parameter, as click's `default_map` takes them.
 
@@ -93,7 +97,11 @@ def _apply(
     options: Mapping[CommandPath, Options],
     values: Mapping[CommandPath, dict[str, Any]],
 ) -> None:
-    """Set the values of a table for all commands below its place; those of a table within it win."""
+    """Set the values of a table for all commands below its place that accept them; those of a table within it win.
+
+    Raises:
+        UsageError: for a value that no command accepts.
+    """
     below = {words: known for words, known in options.items() if words[: len(place)] == place}
     names = list(dict.fromkeys(words[len(place)] for words in below if len(words) > len(place)))
     flags = sorted({flag for known in below.values() for flag in known})
@@ -103,9 +111,15 @@ def _apply(
             continue
         if key not in flags:
             raise _unknown(key, place, [*flags, *names])
-        for words, known in below.items():
-            if key in known:
-                values[words][_parameter(known[key])] = _value(known[key], value, ".".join([*place, key]))
+        rejected: list[_RejectedError] = []
+        takers = {words: known[key] for words, known in below.items() if key in known}
+        for words, option in takers.items():
+            try:
+                values[words][_parameter(option)] = _value(option, value, ".".join([*place, key]))
+            except _RejectedError as error:
+                rejected.append(error)
+        if len(rejected) == len(takers):  # else it is a default of the other commands
+            raise rejected[0]
     for name, nested in inner.items():
         _apply(nested, (*place, name), options, values)
 
@@ -187,7 +201,8 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
         for text in texts:
             option.type.convert(text, option, None)
     except click.UsageError as error:
-        raise _invalid(key, error.message) from None
+        wrong = _invalid(key, error.message)
+        raise _RejectedError(wrong.message, hint=wrong.hint) from None
     return texts if option.multiple else ",".join(texts)
 
 

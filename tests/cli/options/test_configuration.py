@@ -154,3 +154,29 @@ def test_a_default_that_a_call_has_no_use_for_is_ignored_and_a_typed_flag_is_ref
     ):
         refused = cli(*words)
         assert (refused.code, said in refused.err) == (2, True), refused.err
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[tool.dctbench]\nrounds = 0", "rounds 0 is not in the range"),
+        ("[tool.dctbench.noise]\nrounds = 3", "noise.rounds 3 is not in the range 5<=x<=1000"),
+    ],
+    ids=["of no command", "not of this one"],
+)
+def test_a_value_that_no_command_of_its_table_accepts_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, said: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(table)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=said):
+        defaults(command_line, click.Context(command_line))
+
+
+def test_a_value_is_a_default_of_the_commands_that_accept_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.dctbench]\nrounds = 3\n")
+    monkeypatch.chdir(tmp_path)
+    found = defaults(command_line, click.Context(command_line))
+    assert {name for name, values in found.items() if "rounds" in values} == {"run", "bundle"}
+    done = CliRunner().invoke(command_line, ["list", "metrics"])
+    assert (done.exit_code, done.stderr) == (0, "")
