@@ -16,7 +16,7 @@ import pytest
 from dctbench import catalog
 from dctbench.cli.commands.list.devices import command as devices_command
 from dctbench.machine import nvml
-from dctbench.model import Result
+from dctbench.model import Case, Result
 from dctbench.store import open_store
 from tests.fuzz.command import command
 from tests.support.command import Cli
@@ -119,3 +119,15 @@ def test_tested_implementations_have_the_resolution_that_the_latest_run_showed(c
     table = cli("list", "impls", "--tested", *place).out
     assert "finer than 1 token" in table
     assert "tokens (" in table
+
+
+def test_cases_of_different_tasks_have_different_rows(cli: Cli, tmp_path: Path) -> None:
+    cases = [Case("sdpa", 64, scope="encoder", mode="train", task=task) for task in ("acuity", "recall")]
+    with open_store(str(tmp_path / "tasks.sqlite"), create=True) as store:
+        store.add_run(RUN, cases, rounds=1)
+    for output_format in ("table", "md"):
+        rows = cli("list", "cases", "--store", "tasks.sqlite", "--format", output_format).out
+        assert [rows.count(f" {task} ") for task in ("task", "acuity", "recall")] == [1, 1, 1]
+    with open_store(str(tmp_path / "timed.sqlite"), create=True) as store:
+        store.add_run(RUN, [Case("sdpa", 64)], rounds=1)
+    assert " task " not in cli("list", "cases", "--store", "timed.sqlite").out

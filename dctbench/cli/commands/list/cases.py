@@ -38,5 +38,6 @@ def command(run: str, store: str, output_format: str) -> int:
         }
         for case in recorded.plan
     ]
-    print_list(records, output_format, "cases", hidden=("task",))
+    trained = any(case.task is not None for case in recorded.plan)
+    print_list(records, output_format, "cases", hidden=() if trained else ("task",))
     return errors.EXIT_OK
