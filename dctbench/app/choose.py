@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -95,6 +95,12 @@ def choose(request: ChooseRequest, listener: Listener = ignore) -> ChooseOutcome
 
 
 def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
+    """Measure the length of a request.
+
+    Raises:
+        NotTrainedError: when no stored run has trained on a task that a floor names.
+        UsageError: for a reference that is not among the methods.
+    """
     asked = RunRequest(
         suite="quick" if request.axes.model is None else "minilm",
         axes=replace(request.axes, seq=request.seq_len),
@@ -102,10 +108,12 @@ def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
         store=request.store,
         command=request.command,
     )
-    if request.reference is not None:  # an unknown name is refused before minutes of measuring
-        axes = asked.resolved_suite.axes
+    axes = asked.resolved_suite.axes  # what cannot be answered is refused before minutes of measuring
+    if request.reference is not None:
         methods = {name: catalog.implementation(name) for name in axes["impl"]}
         known_reference(request.reference, expand_cases(axes, methods))
+    if request.floors:  # the new run trains on nothing
+        _check_trained(request, chain.from_iterable(one for _, one in _stored_results(request.store)), axes["impl"])
     return run(asked, listener)
 
 
@@ -226,18 +234,33 @@ def _learned(request: ChooseRequest, found: RecordedRun) -> tuple[Accuracies, li
             runs += _stored_results(request.store)
     told = told_first(results for _, results in runs)
     known = list(chain.from_iterable(told))
-    for floor in request.floors:
-        if floor.task not in map(str, (results.task for results in known)):
-            raise NotTrainedError(
-                f"no stored run has trained on {floor.task}",
-                hint=f"train on it: dctbench run --task {floor.task} --impl "
-                f"{','.join(dict.fromkeys([REFERENCE, *(s.case.implementation for s in found.summaries), CONTROL]))}",
-            )
+    _check_trained(request, known, [summary.case.implementation for summary in found.summaries])
     accuracies = Accuracies(tuple(without_longer(known, wanted)))
     every = [one for summary in found.summaries for one in accuracies.on_each_task(summary)]
     telling = [results for results, compared in every if compared is not None or str(results.task) in wanted]
     others = zip(runs[1:], told[1:], strict=True)
     return accuracies, [run for (run, _), counted in others if any(results in telling for results in counted)]
+
+
+def _check_trained(request: ChooseRequest, known: Iterable[TaskResults], methods: Iterable[str]) -> None:
+    """Check that something was learned on every task that a floor names.
+
+    Args:
+        request: with its floors.
+        known: what was learned.
+        methods: those that the hint trains.
+
+    Raises:
+        NotTrainedError: naming the task.
+    """
+    tasks = {str(results.task) for results in known}
+    for floor in request.floors:
+        if floor.task not in tasks:
+            raise NotTrainedError(
+                f"no stored run has trained on {floor.task}",
+                hint=f"train on it: dctbench run --task {floor.task} --impl "
+                f"{','.join(dict.fromkeys([REFERENCE, *methods, CONTROL]))}",
+            )
 
 
 def _results(found: RecordedRun) -> list[TaskResults]:

@@ -258,8 +258,8 @@ class ChooseRequest:
         store, command: as in `RunRequest`.
 
     Raises:
-        UsageError: for more than one value of an axis, an empty reference, a run beside `measure`, and what is for a
-            model without one or for a layer with one.
+        UsageError: for more than one value of an axis, an empty reference, what is for a model without one or for a
+            layer with one, and with `measure` for a run, and for a budget of what the axes do not measure.
     """
 
     seq_len: int
@@ -291,8 +291,8 @@ class ChooseRequest:
             raise UsageError(
                 "--reference is for a layer: a model is compared with the model as it is", hint="leave it out"
             )
-        if self.measure and self.run is not None:
-            raise UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
+        if self.measure:
+            _check_measurable(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +310,20 @@ class NoiseRequest:
 
     def __post_init__(self) -> None:
         _check_count("--rounds", self.rounds, MAX_ROUNDS, least=LEAST_PAIRS)
+
+
+def _check_measurable(request: ChooseRequest) -> None:
+    """Refuse to measure for a request that a new run cannot answer.
+
+    Raises:
+        UsageError: for a run, and for a budget of what the axes do not measure.
+    """
+    if request.run is not None:
+        raise UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
+    if request.budgets.miss_rate is not None and request.axes.period is None and request.axes.deadline is None:
+        raise UsageError("--max-miss-rate is for calls on a schedule", hint="add --period, such as --period 20ms")
+    if request.budgets.error_input is not None and request.axes.input is None:
+        raise UsageError("--max-error input=SHARE needs an input", hint="add --input, such as --input ecg")
 
 
 def _check_names(request: RunRequest | CheckRequest) -> None:
@@ -361,7 +375,7 @@ def _check_protocol(suite: Suite) -> None:
             raise UsageError(
                 f"--protocol {suite.settings.protocol} times calls of a layer or an encoder, so it cannot go with "
                 f"--{axis}",
-                hint=f"give --{axis} {value}, or measure without the protocol",
+                hint="measure by the protocol in a run of its own, such as dctbench run --suite paper",
             )
     measured = {"mode": "forward", "engine": "eager"}
     for axis, value in measured.items():
@@ -369,7 +383,7 @@ def _check_protocol(suite: Suite) -> None:
         if other is not None:
             raise UsageError(
                 f"--protocol {suite.settings.protocol} times {value} calls, not --{axis} {other}",
-                hint="measure by the protocol in a run of its own, such as dctbench run --suite paper",
+                hint=f"give --{axis} {value}, or measure without the protocol",
             )
 
 

@@ -11,6 +11,7 @@ from dctbench.analysis.floors import AccuracyFloor
 from dctbench.analysis.reference import REFERENCE
 from dctbench.catalog.tasks import select_tasks
 from dctbench.errors import UsageError
+from dctbench.spec.axes import words
 from dctbench.text.format import shorten
 from dctbench.text.parse import parse_points, parse_share
 
@@ -25,7 +26,7 @@ def parse_floors(texts: Sequence[str], tasks: Sequence[str] = ()) -> tuple[Accur
     """
     floors = [_floor(text) for text in texts]
     named = {floor.task for floor in floors}
-    wanted = select_tasks([word.strip() for text in tasks for word in text.split(",") if word.strip()])
+    wanted = words("task", tasks) if tasks else []
     return (*floors, *(AccuracyFloor(task, REFERENCE, MARGIN) for task in wanted if task not in named))
 
 

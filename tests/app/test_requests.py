@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dctbench.analysis import Budgets
 from dctbench.app.atlas import AtlasRequest
 from dctbench.app.requests import CheckRequest, ChooseRequest, NoiseRequest, ResumeRequest, RunRequest
 from dctbench.errors import UsageError
@@ -65,6 +66,14 @@ def test_values_of_axes_are_the_same_as_text_and_as_a_sequence() -> None:
         (lambda: ChooseRequest(seq_len=64, run="main", measure=True), "--measure makes a new run"),
         (lambda: ChooseRequest(seq_len=64, run="", measure=True), "--measure makes a new run"),
         (lambda: ChooseRequest(seq_len=64, reference=""), "--reference: no value given"),
+        (
+            lambda: ChooseRequest(seq_len=64, measure=True, budgets=Budgets(miss_rate=0.01)),
+            "--max-miss-rate is for calls on a schedule",
+        ),
+        (
+            lambda: ChooseRequest(seq_len=64, measure=True, budgets=Budgets(error_input=0.01)),
+            "--max-error input=SHARE needs an input",
+        ),
         (lambda: AtlasRequest(sources=["lab.sqlite"], reference=" "), "--reference: no value given"),
     ],
 )
@@ -74,6 +83,14 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_its_flag(make: Callable
     assert words in refused.value.message
     assert "\n" not in refused.value.message
     assert refused.value.hint
+
+
+def test_a_budget_can_be_measured_where_the_axes_measure_what_it_limits() -> None:
+    both = Budgets(miss_rate=0.01, error_input=0.01)
+    for schedule in ({"period": "20ms"}, {"deadline": "10ms"}):
+        axes = AxisValues(input="ecg", **schedule)
+        assert ChooseRequest(seq_len=64, measure=True, budgets=both, axes=axes).budgets == both
+    assert ChooseRequest(seq_len=64, budgets=both).budgets == both  # stored results may have both
 
 
 def test_a_label_is_made_printable() -> None:

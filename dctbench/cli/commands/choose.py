@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -118,7 +119,9 @@ def command(run: str | None, seq: str, measure: bool, store: str, output_format:
     """
     outlive_readers()
     measure = measure and (run is None or was_typed("measure"))
-    flags = without_defaults(flags, *(("max_loss",) if flags["model"] is None else _OF_LAYERS))
+    flags = without_defaults(flags, *(("max_loss",) if flags["model"] is None else _OF_LAYERS), *_sweeps(flags))
+    if measure and flags["period"] is None and flags["deadline"] is None:
+        flags = without_defaults(flags, "max_miss_rate")
     budgets = budgets_of(flags, usual_miss_rate=None if flags["deadline"] is None else _MISS_RATE)
     request = ChooseRequest(
         seq_len=_one_length(seq),
@@ -139,6 +142,12 @@ def command(run: str | None, seq: str, measure: bool, store: str, output_format:
         raise errors.CannotJudgeError(error.message, hint=_command_that_measures(measure)) from None
     print_choice(outcome, request, output_format)
     return outcome.exit_code
+
+
+def _sweeps(flags: Mapping[str, Any]) -> list[str]:
+    """Return the axes with several values: as a default they are for the sweeps of other commands."""
+    axes = axis_values({axis: flags[axis] for axis in _FILTERS})
+    return [axis for axis, values in axes.given.items() if len(values) > 1]
 
 
 def _one_length(text: str) -> int:

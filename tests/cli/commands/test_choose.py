@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from dctbench.app.choose import choose
+from dctbench.app.requests import ChooseRequest
 from dctbench.compare import Rules
 from dctbench.compare.check_settings import check_settings
 from dctbench.exporters.json_document import document, dumps
 from dctbench.model import Result, RunSettings
+from dctbench.spec.accuracy import parse_floors
 from dctbench.store import open_store
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -412,3 +415,46 @@ def test_a_floor_on_a_task_that_nobody_trained_on_names_the_command(cli: Cli, ex
     assert done.code == 3
     assert "no stored run has trained on recall" in done.err
     assert "dctbench run --task recall --impl sdpa,full,dct-x,performer,none" in " ".join(done.err.split())
+
+
+def test_what_a_measurement_cannot_answer_is_refused_before_it(cli: Cli, tmp_path: Path) -> None:
+    for flags, code, said in (
+        (("--min-accuracy", "mnist1d=90%"), 3, "no stored run has trained on mnist1d"),
+        (("--max-miss-rate", "1%"), 2, "--max-miss-rate is for calls on a schedule"),
+        (("--max-error", "input=5%"), 2, "--max-error input=SHARE needs an input"),
+    ):
+        done = cli("choose", "--seq", "4096", "--measure", *flags)
+        assert (done.code, said in done.err) == (code, True), done.err
+    assert not list(tmp_path.glob(".dctbench/*.sqlite"))
+
+
+def test_a_floor_on_a_task_that_was_trained_on_is_measured_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class MeasuringError(Exception):
+        pass
+
+    def measuring(*words: object) -> None:
+        raise MeasuringError
+
+    stored(tmp_path, 1, trained("sdpa", [0.7]))
+    monkeypatch.setattr("dctbench.app.choose.run", measuring)
+    store = str(tmp_path / ".dctbench" / "results.sqlite")
+    with pytest.raises(MeasuringError):
+        choose(ChooseRequest(seq_len=64, measure=True, floors=parse_floors(["mnist1d=90%"]), store=store))
+
+
+def test_a_task_without_a_name_is_refused(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024", "--task", " ")
+    assert (done.code, "--task: no value given" in done.err) == (2, True), done.err
+
+
+def test_a_default_of_several_values_is_for_the_sweeps_of_other_commands(
+    cli: Cli, exported: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.dctbench]\nbatch = [1, 16]\ndevice = ["cpu", "cuda:0"]\nheads = 8\n', encoding="utf-8"
+    )
+    assert cli("choose", exported, "--seq", "1024").code == 0
+    refused = cli("choose", exported, "--seq", "1024", "--batch", "1,16")
+    assert (refused.code, "--batch: one value is decided for" in refused.err) == (2, True), refused.err
+    (tmp_path / "pyproject.toml").write_text("[tool.dctbench]\nheads = 4\n", encoding="utf-8")
+    assert "has --heads 4" in cli("choose", exported, "--seq", "1024").err
