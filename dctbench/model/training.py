@@ -53,7 +53,7 @@ class Training:
         layers: attention layers of the model.
         feed_forward: inner width of its feed-forward networks.
         options: of the layer, other than its defaults.
-        failure: why there is no accuracy: the layer crashed, or the loss was not finite; None for a finished training.
+        failure: why there is no accuracy: the layer crashed, or the training diverged; None for a finished training.
         failed_step: the step at which it failed.
         failed_rate: the rate of the probe or training that failed.
         floor: what a failed training on this task counts as. Only a task of the user's own is not known elsewhere.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from dctbench.errors import DctbenchError
+from dctbench.errors import DctbenchError, text_of
 from dctbench.model import CurvePoint, Probe, Training
 from dctbench.model.task import PROBE_SHARE, RATES
 from dctbench.model.training import VALIDATION_EXAMPLES, surely_above
@@ -41,11 +42,31 @@ class CrashedError(DctbenchError):
 
 
 class DivergedError(DctbenchError):
-    """The loss of a training was no longer finite."""
+    """The loss of a training was no longer finite, or the layer could not compute with its numbers (`cause`)."""
 
-    def __init__(self, step: int, rate: float) -> None:
-        super().__init__(f"diverged at step {step}: its loss is not finite")
+    def __init__(self, step: int, rate: float, cause: BaseException | None = None) -> None:
+        why = "its loss is not finite" if cause is None else f"{type(cause).__name__.lstrip('_')}: {text_of(cause)[:300]}"
+        super().__init__(f"diverged at step {step}: {why}")
         self.step, self.rate = step, rate
+
+
+NUMERICAL_ERRORS = (torch.linalg.LinAlgError, ArithmeticError)  # type: ignore[attr-defined]
+"""What a layer raises because of its numbers, such as for a matrix without an inverse. A smaller rate may avoid it."""
+
+
+@contextmanager
+def told_apart(step: int, rate: float) -> Iterator[None]:
+    """Raise what a model raises at a step as a divergence if it is due to its numbers, and else as a crash.
+
+    Raises:
+        CrashedError, DivergedError: from what was raised.
+    """
+    try:
+        yield
+    except NUMERICAL_ERRORS as error:
+        raise DivergedError(step, rate, error) from error
+    except Exception as error:
+        raise CrashedError(step, rate, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +142,8 @@ class Trainer:
                 model = self.make()
                 for _ in self.train(model, rate, self.probe_steps):
                     pass
-                tested[rate] = self.validate(model)
+                with told_apart(self.probe_steps, rate):
+                    tested[rate] = self.validate(model)
             except DivergedError as diverged:
                 last = diverged
                 tested[rate] = None
@@ -155,7 +177,9 @@ class Trainer:
             losses.append(loss)
             if step % points == 0 or step == self.steps:
                 seconds += self.clock() - began
-                point = CurvePoint(step, math.fsum(losses) / len(losses), self.validate(model).accuracy)
+                with told_apart(step, rate):
+                    accuracy = self.validate(model).accuracy
+                point = CurvePoint(step, math.fsum(losses) / len(losses), accuracy)
                 self.record = replace(self.record, curve=(*self.record.curve, point))
                 losses.clear()
                 began = self.clock()
@@ -171,10 +195,8 @@ class Trainer:
         for step in range(1, steps + 1):
             for group in optimizer.param_groups:
                 group["lr"] = rate * schedule(step, steps)
-            try:
+            with told_apart(step, rate):
                 loss = self.step(model, optimizer, next(batches))
-            except Exception as error:
-                raise CrashedError(step, rate, error) from error
             if not math.isfinite(loss):
                 raise DivergedError(step, rate)
             yield step, loss

@@ -7,6 +7,7 @@ import time
 from typing import ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from dctbench.tasks import Examples, Split, Task, TaskFacts
@@ -84,6 +85,26 @@ class Crash(Layer):
 class Diverges(Layer):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         return super().forward(x) / 0
+
+
+class Singular(Layer):
+    """Has no inverse of its weights once a step of the training changes one of them by more than 0.02."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.before: Tensor | None = None
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        before, self.before = self.before, self.v_proj.weight.detach().clone()
+        if before is not None and float((self.before - before).abs().max()) > 0.02:
+            torch.linalg.inv(torch.zeros(2, 2))
+        return super().forward(x)
+
+
+class NeverInverted(Layer):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        out: Tensor = super().forward(x) @ torch.linalg.inv(torch.zeros(x.shape[-1], x.shape[-1]))
+        return out
 
 
 class ReadsAnswers(Layer):

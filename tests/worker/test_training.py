@@ -95,6 +95,7 @@ def test_the_same_seed_gives_the_same_figures_bit_by_bit_and_another_seed_others
     [
         ("Crash", "error", "RuntimeError: broken on purpose (own_tasks.py:", "crashed", 3),
         ("Diverges", "error", "diverged at step 1: its loss is not finite", "diverged", 1),
+        ("NeverInverted", "error", "diverged at step 1: LinAlgError: linalg.inv: ", "diverged", 1),
     ],
 )
 def test_a_crash_and_a_divergence_are_errors_with_their_step(
@@ -107,6 +108,14 @@ def test_a_crash_and_a_divergence_are_errors_with_their_step(
     found = record(answer)
     assert (found.failure, found.failed_step, found.failed_rate is not None) == (failure, step, True)
     assert not answer.measurements
+
+
+def test_a_rate_at_which_the_layer_cannot_compute_with_its_numbers_fails_alone() -> None:
+    answer = reply(replace(FIRST, implementation=f"{OWN}:Singular"))
+    assert answer.status == "ok", answer.message
+    found = record(answer)
+    assert {probe.rate for probe in found.probes if probe.accuracy is None} == {3e-2}
+    assert found.rate != 3e-2
 
 
 def test_a_layer_that_puts_out_zero_has_an_accuracy_and_a_warning() -> None:
