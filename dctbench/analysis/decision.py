@@ -32,7 +32,7 @@ class Worth(Enum):
     UNDECIDED = "undecided"
     """The seeds do not tell on one of them, or only of this method by itself."""
     UNKNOWN = "unknown"
-    """It was not trained on one of them, no task tells methods apart, or it ran in int8."""
+    """It was not trained on one of them, no task tells methods apart, or it ran in int8. In a model: not evaluated."""
 
 
 _SAFE = frozenset({Worth.EXACT, Worth.AS_GOOD})

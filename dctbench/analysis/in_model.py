@@ -58,6 +58,10 @@ class Figures:
     values: Mapping[str, Quality]
     trained: bool
 
+    def known(self, metrics: Sequence[str]) -> bool:
+        """Whether any of these metrics was measured: none was with random weights, before a training."""
+        return any(name in self.values for name in metrics)
+
     def keep(self, metrics: Sequence[str], margin: float = MARGIN) -> bool:
         """Whether each of these metrics surely loses less than the margin."""
         return bool(metrics) and all(name in self.values and self.values[name].kept(margin) for name in metrics)
@@ -97,7 +101,7 @@ class Replaced:
         they are those whose worst metric is better.
         """
         at_once, trained = Figures(self.quality, False), Figures(self.recovered, True)
-        if at_once.keep(metrics, margin) or not any(name in trained.values for name in metrics):
+        if at_once.keep(metrics, margin) or not trained.known(metrics):
             return at_once
         if trained.keep(metrics, margin):
             return trained
@@ -195,14 +199,15 @@ class ModelQuality(Accuracies):
         if summary.exact:
             return Worth.EXACT
         found = self.of(summary)
-        if found is None or not found[0].evaluated:
+        if found is None:
             return Worth.UNKNOWN
         model, one = found
+        if not one.figures(model.judged).known(model.judged):
+            return Worth.UNKNOWN
         if one.keeps(model.judged):
             return Worth.AS_GOOD
         tried = [Figures(one.quality, False), Figures(one.recovered, True)]
-        tried = [figures for figures in tried if figures.values.keys() & set(model.judged)]
-        lost = bool(tried) and all(figures.lose(model.judged) for figures in tried)
+        lost = all(figures.lose(model.judged) for figures in tried if figures.known(model.judged))
         return Worth.GIVES_UP if lost else Worth.UNDECIDED
 
     def at_least_as_good(self, one: Summary, other: Summary) -> bool | None:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -17,7 +18,7 @@ from dctbench.attention import build, takes_seed
 from dctbench.conversion.interface import is_pretrained, replace_inside, rotary, watching
 from dctbench.conversion.multihead import MultiheadAdapter
 from dctbench.conversion.projections import ProjectionAdapter
-from dctbench.conversion.sites import Adapter, Call, Site, takes_weights
+from dctbench.conversion.sites import Adapter, Call, Site, drawn_weights
 from dctbench.conversion.subject import Called, Inputs, Subject, real_part, real_tokens_of
 from dctbench.errors import UnsupportedError, text_of
 from dctbench.text.layers import chosen_layers
@@ -56,8 +57,8 @@ class Converted:
     """A model with its attention replaced.
 
     `replaced` are the paths of the attentions that a method has now, `kept` those that could have been replaced and
-    were left, and `refused` says why others could not be. `random` are those of `replaced` with weights that are not
-    the model's, since the layer does not have its projections.
+    were left, and `refused` says why others could not be. `random` names the learned weights of a layer that are not
+    the model's and were drawn at random, so that the model says nothing of the method before a training.
     """
 
     model: nn.Module
@@ -136,7 +137,7 @@ def convert(
     chosen = [available[index] for index in chosen_layers(layers, len(available))]
     model = copy.deepcopy(subject.model)
     inside: dict[str, nn.Module] = {}
-    random: list[str] = []
+    random: dict[str, None] = {}
 
     def make(site: Site) -> nn.Module:
         like = next(model.get_submodule(site.name).parameters())
@@ -155,23 +156,22 @@ def convert(
             **{**own, **options},
         )
 
-    def make_with_projections(site: Site) -> nn.Module:
+    def make_and_look(site: Site) -> nn.Module:
         layer = make(site)
-        if not takes_weights(layer, site.dim):
-            random.append(site.name)
+        random.update(dict.fromkeys(drawn_weights(layer, partial(make, site), site.dim)))
         return layer
 
     for site in chosen:
         adapter = found.adapters.get(site.name)
         if site.name in found.inside and not structural:
-            inside[site.name] = make(site)
+            inside[site.name] = make_and_look(site)
         elif adapter is None:
             raise UnsupportedError(
                 f"{method} needs the input of an attention, and the projections of {site.name} have no names that "
                 "dctbench knows"
             )
         else:
-            model = adapter.replace(model, site, found.calls[site.name], make_with_projections)
+            model = adapter.replace(model, site, found.calls[site.name], make_and_look)
     if inside:
         replace_inside(model, inside)
     left = tuple(site.name for site in available if site not in chosen)

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from dctbench.conversion.sites import (
     Call,
     MakeLayer,
+    MaskedReplacement,
     Site,
     copy_projections,
+    is_padding,
     linear_weights,
     parent_of,
-    real_tokens,
-    same_rows,
     substitute,
 )
 
@@ -95,9 +95,7 @@ class ProjectionAdapter:
             call.mask = others.pop(0)
         if others:
             site.refuse("it is called with another tensor beside its input: cross-attention, or positions")
-        if call.mask is not None and (
-            call.mask.ndim not in (2, 4) or (call.mask.ndim == 4 and not same_rows(call.mask))
-        ):
+        if call.mask is not None and not is_padding(call.mask):
             site.refuse("its mask differs from query to query: it is causal, or local")
 
     def replace(self, model: nn.Module, site: Site, call: Call, make: MakeLayer) -> nn.Module:
@@ -125,7 +123,7 @@ def projection_weights(model: nn.Module, path: str) -> dict[str, Tensor]:
     return linear_weights(_linears(model, path, module, layout))
 
 
-class ReplacedModule(nn.Module):
+class ReplacedModule(MaskedReplacement):
     """A layer with the call of the module in whose place it stands.
 
     Args:
@@ -139,13 +137,17 @@ class ReplacedModule(nn.Module):
         self.more = len(returned) - 1 if isinstance(returned, tuple) else None
 
     def forward(self, *arguments: object, **keywords: object) -> Tensor | tuple[Tensor | None, ...]:
-        """The first tensor (batch, length, dim) -> the same shape; other outputs of the original are None."""
+        """The first tensor (batch, length, dim) -> the same shape; other outputs of the original are None.
+
+        Raises:
+            UnsupportedError: as in `MaskedReplacement.real`.
+        """
         x = _input(Call(arguments, keywords))
         assert x is not None
         mask = next((value for name in MASKS if isinstance(value := keywords.get(name), Tensor)), None)
         if mask is None:
             mask = next((value for value in arguments[1:] if isinstance(value, Tensor) and value is not x), None)
-        out: Tensor = self.layer(x, None if mask is None else real_tokens(mask))
+        out: Tensor = self.layer(x, self.real(mask))
         return out if self.more is None else (out, *[None] * self.more)
 
 

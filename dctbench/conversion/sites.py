@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from dctbench.errors import UnsupportedError
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
+"""The weights that a site gives to a layer, by the names of this project's layers."""
 MakeLayer = Callable[["Site"], nn.Module]
 """Returns a new layer of a method for the shape of a site, without the weights of the site."""
 
@@ -58,9 +63,44 @@ class Adapter(Protocol):
         """Put a layer with the weights of the site in its place, and return the model: a new one if it was the site."""
 
 
-def same_rows(mask: Tensor) -> bool:
-    """Return whether every query of a mask (..., queries, keys) sees the same keys: padding, and nothing else."""
-    return bool((mask == mask[..., :1, :]).all())
+class MaskedReplacement(nn.Module):
+    """What takes the place of an attention that gets a mask of transformers."""
+
+    checks_masks = False
+    """Whether `real` looks at every row of a mask. That takes time, and a model is timed with the inputs of `find`."""
+
+    def real(self, mask: Tensor | None) -> Tensor | None:
+        """Return a mask as in `real_tokens`; None for none.
+
+        Raises:
+            UnsupportedError: within `masks_checked`, for a mask that is more than padding.
+        """
+        if mask is None:
+            return None
+        if self.checks_masks and not is_padding(mask):
+            raise UnsupportedError(
+                "the model was called with a mask that differs from query to query, and its attention was replaced by "
+                "one that knows only padding"
+            )
+        return real_tokens(mask)
+
+
+@contextmanager
+def masks_checked(model: nn.Module) -> Iterator[None]:
+    """Within the context, a replaced attention refuses a mask that is more than padding, instead of misreading it."""
+    parts = [module for module in model.modules() if isinstance(module, MaskedReplacement)]
+    for part in parts:
+        part.checks_masks = True
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.checks_masks = False
+
+
+def is_padding(mask: Tensor) -> bool:
+    """Return whether a mask as in `real_tokens` shows every query the same keys: padding, and nothing else."""
+    return mask.ndim == 2 or (mask.ndim == 4 and bool((mask == mask[:, :1, :1]).all()))
 
 
 def real_tokens(mask: Tensor) -> Tensor:
@@ -83,7 +123,7 @@ def copy_projections(layer: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """
     with torch.no_grad():
         for name, own in layer.named_parameters():
-            if not name.startswith(("q_proj.", "k_proj.", "v_proj.", "out_proj.")):
+            if name.partition(".")[0] not in PROJECTIONS:
                 continue
             if name in weights and own.shape == weights[name].shape:
                 own.copy_(weights[name])
@@ -91,11 +131,26 @@ def copy_projections(layer: nn.Module, weights: Mapping[str, Tensor]) -> None:
                 own.zero_()
 
 
-def takes_weights(layer: nn.Module, dim: int) -> bool:
-    """Return whether a layer has no weights, or takes those of a site: it has at least `v_proj` and `out_proj`."""
-    own = dict(layer.named_parameters())
-    needed = (own.get(f"{name}.weight") for name in ("v_proj", "out_proj"))
-    return not own or all(weight is not None and weight.shape == (dim, dim) for weight in needed)
+def drawn_weights(layer: nn.Module, make: Callable[[], nn.Module], dim: int) -> tuple[str, ...]:
+    """Return the names of the learned weights of a layer that are drawn at random and that no site replaces.
+
+    What is drawn and not learned, such as random features in a buffer, belongs to the method, and so does a constant.
+
+    Args:
+        layer: as it was made, before it gets the weights of a site.
+        make: makes it once more. A weight that differs between the two is drawn.
+        dim: width of the site, which gives the weights (dim, dim) and biases (dim,) of the four projections.
+    """
+    given = {f"{name}.weight": (dim, dim) for name in PROJECTIONS} | {f"{name}.bias": (dim,) for name in PROJECTIONS}
+    own = {
+        name: value
+        for name, value in layer.named_parameters()
+        if value.requires_grad and given.get(name) != value.shape
+    }
+    if not own:
+        return ()
+    again = dict(make().named_parameters())
+    return tuple(name for name, value in own.items() if not torch.equal(value, again[name]))
 
 
 def parent_of(model: nn.Module, path: str) -> tuple[nn.Module, str]:
@@ -128,8 +183,3 @@ def linear_weights(named: Mapping[str, nn.Linear]) -> dict[str, Tensor]:
         if linear.bias is not None:
             found[f"{name}.bias"] = linear.bias
     return found
-
-
-def tensors(values: Sequence[object]) -> list[Tensor]:
-    """Return the tensors among some values."""
-    return [value for value in values if isinstance(value, Tensor)]

@@ -113,7 +113,7 @@ def real_tokens_of(inputs: Inputs, model: nn.Module) -> Tensor | None:
     padding, and transformers marks real tokens. A `key_padding_mask` is torch's in a model that holds torch's
     attention; in any other model it marks real tokens, as for dctbench's layers.
     """
-    named = _by_name(inputs, model)
+    named = arguments_by_name(inputs, model)
     for name in MASKS:
         value = named.get(name)
         if isinstance(value, Tensor) and value.ndim == 2:
@@ -123,10 +123,10 @@ def real_tokens_of(inputs: Inputs, model: nn.Module) -> Tensor | None:
     return None
 
 
-def _by_name(inputs: Inputs, model: nn.Module) -> Mapping[str, Any]:
-    """Return the arguments of a call by name, also those that are given by position."""
+def arguments_by_name(inputs: Inputs, module: nn.Module) -> Mapping[str, Any]:
+    """Return the arguments of a call of a module by name, also those that are given by position."""
     try:
-        positional = inspect.signature(model.forward).bind_partial(*inputs[0]).arguments
+        positional = inspect.signature(module.forward).bind_partial(*inputs[0]).arguments
     except (TypeError, ValueError):  # a traced model has no signature, and the model itself refuses what does not fit
         positional = {}
     return positional | inputs[1]

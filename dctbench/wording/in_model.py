@@ -9,6 +9,7 @@ from dctbench import catalog
 from dctbench.analysis import Summary
 from dctbench.analysis.decision import Worth
 from dctbench.analysis.in_model import MARGIN, Answer, Figures, InModel, ModelQuality, Quality, Replaced
+from dctbench.model import WarningCode
 from dctbench.text.format import format_percent, format_ratio
 from dctbench.wording.accuracy import difference_words
 from dctbench.wording.cells import latency_words
@@ -44,7 +45,12 @@ def change_words(quality: Quality | None) -> str:
 
 
 def changes(figures: Figures, metrics: Sequence[str]) -> str:
-    """`exact: -0.3 points (-1.0 to +0.4), recall: -2.0 points (-4.1 to +0.1)`; ` after training` where that is so."""
+    """`exact: -0.3 points (-1.0 to +0.4), recall: -2.0 points (-4.1 to +0.1)`; ` after training` where that is so.
+
+    `exact and recall not measured` where nothing is known.
+    """
+    if not figures.known(metrics):
+        return f"{' and '.join(map(metric_words, metrics))} not measured"
     words = ", ".join(f"{metric_words(name)}: {change_words(figures.values.get(name))}" for name in metrics)
     return f"{words}{' after training' if figures.trained else ''}"
 
@@ -84,11 +90,7 @@ def answer(found: InModel) -> str:
     gain = f"{best.summary.case.name} makes {model} {speedup_with_interval(best.speedup)} as fast"
     if found.answer is Answer.NOT_EVALUATED:
         what = no_shares(found) or "evaluate(model) beside the model would say what that costs"
-        trained = " after training" if figures.trained else ""
-        return (
-            f"{at}: {gain}, and its outputs have a cosine of {quality_words(figures.values.get(found.metric))} to the "
-            f"original's{trained}; {what}"
-        )
+        return f"{at}: {gain}, and {_drift_words(figures, found)}; {what}"
     if found.answer is Answer.NOT_KEPT:
         return (
             f"{at}: keep {found.original.case.name}: {gain}, and no faster method is shown to lose less than {_POINTS} "
@@ -100,6 +102,14 @@ def answer(found: InModel) -> str:
         f"{at}: {chosen.summary.case.name} makes {model} {speedup_with_interval(chosen.speedup)} as fast and keeps "
         f"{changes(chosen.figures(found.judged), found.judged)}"
     )
+
+
+def _drift_words(figures: Figures, found: InModel) -> str:
+    drift = figures.values.get(found.metric)
+    if drift is None:
+        return "how far its outputs drift was not measured"
+    trained = " after training" if figures.trained else ""
+    return f"its outputs have a cosine of {quality_words(drift)} to the original's{trained}"
 
 
 def quality_cell(summary: Summary, quality: ModelQuality) -> str:
@@ -129,10 +139,18 @@ def worth_words(summary: Summary, quality: ModelQuality) -> str:
     model, one = found
     if not model.evaluated:
         return "nothing evaluates the model with it"
+    if worth is Worth.UNKNOWN:
+        return f"{judged_words(model)} not measured"
     figures = one.figures(model.judged)
     if worth is Worth.GIVES_UP:
         return f"loses {changes(figures, [name for name in model.judged if figures.lose([name])])}"
     return f"may lose {changes(figures, [name for name in model.judged if not figures.keep([name])])}"
+
+
+def why_not_evaluated(summary: Summary) -> str | None:
+    """Return why the model with a method was not evaluated, as its warning says; None where nothing says it."""
+    told = (one.values for one in summary.warnings if one.code is WarningCode.NOT_MEASURED)
+    return next((str(values["reason"]) for values in told if values["metric"] == catalog.EVALUATE), None)
 
 
 def no_shares(found: InModel) -> str | None:
@@ -145,7 +163,9 @@ def no_shares(found: InModel) -> str | None:
 
 
 def notes(found: Sequence[InModel]) -> list[str]:
-    """Return which attentions of the models were left as they are, and rates of training at the edge of their grid."""
+    """Return which attentions of the models were left as they are, what a method could not be compared by, and rates of
+    training at the edge of their grid.
+    """
     lines: dict[str, None] = {}
     for shape in found:
         record = shape.original.details.conversion
@@ -155,6 +175,8 @@ def notes(found: Sequence[InModel]) -> list[str]:
                 f"{len(record.refused)} attentions of {shape.original.case.model} were not replaced, such as {first}: "
                 f"{reason}"
             ] = None
+        for (metric, reason), names in _absent(shape).items():
+            lines[f"{place(shape)}: {metric} of {', '.join(names)}: not measured ({reason})"] = None
         edge = [
             one.summary.case.name
             for one in shape.methods
@@ -166,6 +188,17 @@ def notes(found: Sequence[InModel]) -> list[str]:
                 "more training might bring more"
             ] = None
     return list(lines)
+
+
+def _absent(found: InModel) -> dict[tuple[str, str], list[str]]:
+    """Return what kinds of quality are absent and why, with the methods of which this is so."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for summary in (found.original, *(one.summary for one in found.methods)):
+        for metric in (name for kind in ("drift", catalog.EVALUATE) for name in (kind, f"{catalog.RECOVERED}{kind}")):
+            reason = summary.details.absent.get(metric)
+            if reason is not None:
+                lacking.setdefault((metric, reason), []).append(summary.case.name)
+    return lacking
 
 
 @dataclass(frozen=True, slots=True)

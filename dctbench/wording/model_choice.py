@@ -94,12 +94,20 @@ def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
         lines.append(f"p99 not measured: {recommendation.p99_takes(cases, budgets.confidence)}")
     lossy = [method for method in one.within if method is not one.chosen and _lossy(one, method)]
     for method in lossy:
-        lost = one.figures(method).lose(one.found.judged)
-        why = "faster, but loses quality" if lost else "faster, but not surely as good"
-        lines.append(f"{why}: {method.summary.case.name}, {_changes(one, method)}")
+        lines.append(_why_lossy(one, method))
     if one.chosen is None and lossy and not any(method.recovered for method in one.found.methods):
         lines.append(f"training may bring it back: {recover_command(one, lossy)}")
     return [*lines, *words.notes([one.found])]
+
+
+def _why_lossy(one: ModelChoice, method: Replaced) -> str:
+    """Return why a method that is faster is not chosen for what it does to the model."""
+    figures, name = one.figures(method), method.summary.case.name
+    if not figures.known(one.found.judged):
+        why = words.why_not_evaluated(method.summary)
+        return f"faster, but {_changes(one, method)}: {name}{'' if why is None else f' ({why})'}"
+    why = "faster, but loses quality" if figures.lose(one.found.judged) else "faster, but not surely as good"
+    return f"{why}: {name}, {_changes(one, method)}"
 
 
 def _lossy(one: ModelChoice, method: Replaced) -> bool:

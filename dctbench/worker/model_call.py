@@ -19,6 +19,7 @@ from dctbench.conversion.convert import Converted, Found, check_reproduces, conv
 from dctbench.conversion.drift import SEQUENCES, drift
 from dctbench.conversion.loading import load
 from dctbench.conversion.recovery import recover
+from dctbench.conversion.sites import masks_checked
 from dctbench.conversion.subject import Called, Inputs, Purpose, Scores, Subject, first_tensor, map_tensors, tensors_of
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, CaseWarning, Conversion, ResultDetails, WarningCode
@@ -31,6 +32,8 @@ from dctbench.worker.progress import Progress
 
 REFERENCE = "sdpa"
 SHARE_CALLS = 5
+NAMED = 3
+"""How many random weights are named."""
 CASTS = {
     "float64": nn.Module.double,
     "float32": nn.Module.float,
@@ -235,22 +238,21 @@ def measure_model(
 
 def _random_weights(of: Conversions) -> list[CaseWarning]:
     """Return why the outputs of a model whose attention has random weights are not compared."""
-    reason = (
-        "the method has no v_proj and out_proj for the weights of the model, so its own are random: give it these "
-        "projections, or train it with --recover"
-    )
+    first, others = of.converted.random[:NAMED], len(of.converted.random[NAMED:])
+    names = ", ".join(first) + (f" and {others} more" if others else "")
+    reason = f"weights that the model does not have are random before a training with --recover: {names}"
     metrics = ["drift", *([] if of.subject.evaluate is None else [catalog.EVALUATE])]
     return [CaseWarning(WarningCode.NOT_MEASURED, {"metric": metric, "reason": reason}) for metric in metrics]
 
 
 def _quality(case: Case, of: Conversions, model: nn.Module, collected: Collected, prefix: str) -> None:
-    with collected.attempt(f"{prefix}drift"):
+    with collected.attempt(f"{prefix}drift"), masks_checked(model):
         figures = drift(of.subject, model, case.seq_len, case.batch)
         for name, samples in asdict(figures).items():
             if samples is not None:
                 collected.add(f"{prefix}drift.{name}", *samples)
     if of.subject.evaluate is not None:
-        with collected.attempt(f"{prefix}{catalog.EVALUATE}"):
+        with collected.attempt(f"{prefix}{catalog.EVALUATE}"), masks_checked(model):
             for name, scores in of.subject.evaluate(model, case.seq_len).items():
                 collected.add(f"{prefix}{catalog.EVALUATE}" + (f".{name}" if name else ""), *scores)
 

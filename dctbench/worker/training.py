@@ -45,7 +45,9 @@ class DivergedError(DctbenchError):
     """The loss of a training was no longer finite, or the layer could not compute with its numbers (`cause`)."""
 
     def __init__(self, step: int, rate: float, cause: BaseException | None = None) -> None:
-        why = "its loss is not finite" if cause is None else f"{type(cause).__name__.lstrip('_')}: {text_of(cause)[:300]}"
+        why = (
+            "its loss is not finite" if cause is None else f"{type(cause).__name__.lstrip('_')}: {text_of(cause)[:300]}"
+        )
         super().__init__(f"diverged at step {step}: {why}")
         self.step, self.rate = step, rate
 

@@ -129,6 +129,23 @@ def test_figures_at_once_and_after_training_are_not_mixed() -> None:
     assert said.endswith(") after training")
 
 
+def test_a_method_that_was_not_evaluated_is_told_so_and_loses_nothing_by_it() -> None:
+    found = judged(rounds("linformer", 5e-3, None, ratio=2))
+    assert found.answer is Answer.NOT_KEPT
+    assert words.answer(found).endswith("2 points of recall (linformer r=2, recall not measured)")
+    quality = ModelQuality((), (found,))
+    [summary] = [one.summary for one in found.methods]
+    assert quality.worth(summary) is Worth.UNKNOWN
+    assert words.worth_words(summary, quality) == "recall not measured"
+    trained = judged(rounds("linformer", 5e-3, None, ratio=2, recovered=63))
+    assert trained.answer is Answer.REPLACE
+
+
+def test_how_far_outputs_drift_that_were_not_compared_is_not_told() -> None:
+    bare = [replace(one, measurements=one.measurements[:1]) for one in rounds("linformer", 5e-3, None, ratio=2)]
+    assert "how far its outputs drift was not measured; evaluate(model)" in words.answer(judged(bare, right=None))
+
+
 def test_nothing_can_be_compared_with_a_model_that_was_not_timed() -> None:
     late = [replace(one, status="timeout", measurements=()) for one in rounds("sdpa", 10e-3, 60)]
     [found] = in_models(summarise([*late, *rounds("dct-kv", 5e-3, 60, ratio=2)]))

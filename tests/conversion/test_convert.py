@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dctbench.attention import build
+from dctbench.attention import build, uses_ratio
+from dctbench.catalog import IMPLEMENTATIONS
 from dctbench.conversion.convert import Found, check_reproduces, convert, find
 from dctbench.conversion.loading import load
 from dctbench.conversion.subject import Called, Inputs, Subject
@@ -91,13 +92,44 @@ def test_an_attention_that_several_blocks_share_is_replaced_in_all_of_them() -> 
     check_reproduces(model, found, inputs, structural=True)
 
 
-def test_layers_without_the_projections_of_the_model_have_random_weights() -> None:
+BETA = {"beta_proj.weight"}
+GATED = {*BETA, "gate_proj.weight", "decay_proj.weight", "log_rate", "decay_bias"}
+LEARNED = {
+    "linformer": {"E"}, "linformer-per-head": {"E"}, "delta-net": BETA, "delta-net-bidirectional": BETA,
+    "gated-delta-net": GATED, "gated-delta-net-bidirectional": GATED,
+}  # fmt: skip
+"""By method, the learned weights beside the projections of which its paper names no constant to start from."""
+
+
+@pytest.mark.parametrize("method", [name for name in IMPLEMENTATIONS if not name.startswith("sdpa-")])
+def test_learned_weights_that_a_model_does_not_have_are_known_to_be_random(method: str) -> None:
+    """Neither are those of random features, which a method draws and does not learn, nor a norm that starts at 1."""
+    model, found, _ = found_in("encoder")
+    converted = convert(model, found, method, ratio=2 if uses_ratio(method) else None, layers="1")
+    assert set(converted.random) == LEARNED.get(method, set())
+
+
+def test_the_options_of_a_method_decide_whether_it_has_learned_weights_of_its_own() -> None:
+    model, found, _ = found_in("encoder")
+    assert convert(model, found, "nystromformer", ratio=2, options={"convolution": 3}).random == ("convolution.weight",)
+
+
+class Fixed(nn.Module):
+    """Has the projections, a constant that it learns from, and a drawn matrix that it does not learn."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int) -> None:
+        super().__init__()
+        self.v_proj, self.out_proj = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.scale = nn.Parameter(torch.linspace(0, 1, dim))
+        self.features = nn.Parameter(torch.randn(dim), requires_grad=False)
+
+
+def test_of_other_layers_the_weights_that_the_model_has_not_are_random() -> None:
     for name in ("encoder", "classifier"):
         model, found, _ = found_in(name)
         unusual = convert(model, found, "tests.support.models:FusedLayer", layers="1")
-        assert unusual.random == unusual.replaced
-        for method in ("sdpa", "none", "reformer", "fnet"):  # fnet has no weights at all
-            assert convert(model, found, method).random == ()
+        assert set(unusual.random) == {"fused.weight", "fused.bias", "last.weight", "last.bias"}
+        assert convert(model, found, f"{__name__}:Fixed").random == ()
 
 
 def test_a_model_with_the_length_first_is_replaced_as_well() -> None:

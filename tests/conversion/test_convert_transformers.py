@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dctbench.conversion.convert import convert, find, needs_input
+from dctbench.conversion.convert import check_reproduces, convert, find, needs_input
+from dctbench.conversion.sites import masks_checked
 from dctbench.conversion.subject import Inputs, Purpose, Subject
 from dctbench.errors import UnsupportedError
 from tests.conversion.test_convert import BATCH, N, output
@@ -95,6 +96,48 @@ def test_models_of_transformers_that_a_replacement_would_break_are_refused(
     model = tiny(kind, **more)
     with pytest.raises(UnsupportedError, match=says):
         find(model, model.inputs(N, BATCH, 0))
+
+
+@pytest.mark.parametrize("method", ["sdpa", "dct-kv", "dct-x"])
+def test_cross_attention_to_a_sequence_of_the_same_length_is_left_and_named(method: str) -> None:
+    """BART shifts its input into the decoder."""
+    model = tiny("bart", num_hidden_layers=1, decoder_layers=1, decoder_attention_heads=4)
+    inputs = model.inputs(N, BATCH, 0)
+    found = find(model, inputs)
+    assert [site.name for site in found.replaceable] == ["encoder.layers.0.self_attn"]
+    assert "cross-attention" in found.refused["decoder.layers.0.encoder_attn"]
+    assert "causal" in found.refused["decoder.layers.0.self_attn"]
+    check_reproduces(model, found, inputs, structural=needs_input(method))
+    assert convert(model, found, method, ratio=2).replaced == ("encoder.layers.0.self_attn",)
+
+
+def test_cross_attention_whose_projections_have_no_usual_names_is_refused_as_such() -> None:
+    model = tiny("t5", d_model=32, d_kv=8, d_ff=64, num_hidden_layers=1, num_decoder_layers=1)
+    ids = model.inputs(N, BATCH, 0)[1]["input_ids"]
+    with pytest.raises(UnsupportedError, match=r"EncDecAttention: it is cross-attention"):
+        find(model, ((), {"input_ids": ids, "decoder_input_ids": ids}))
+
+
+def test_learned_weights_beside_the_projections_are_random_between_them_as_well() -> None:
+    model = tiny("bert")
+    found = find(model, model.inputs(N, BATCH, 0))
+    assert convert(model, found, "linformer", ratio=2).random == ("E",)
+    assert convert(model, found, "performer", ratio=2).random == ()
+
+
+@pytest.mark.parametrize("structural", [False, True])
+def test_a_mask_that_differs_from_query_to_query_is_refused_where_masks_are_checked(structural: bool) -> None:
+    model = tiny("bert")
+    ids = model.inputs(N, BATCH, 0)[1]["input_ids"]
+    converted = convert(model, find(model, ((), {"input_ids": ids})), "sdpa", structural=structural).model
+    causal = torch.ones(N, N, dtype=torch.bool).tril()[None, None].expand(BATCH, 1, N, N)
+    padding = torch.ones(BATCH, N, dtype=torch.long)
+    padding[:, -4:] = 0
+    with masks_checked(converted):
+        output(converted, ((), {"input_ids": ids, "attention_mask": padding}))
+        with pytest.raises(UnsupportedError, match="a mask that differs from query to query"):
+            output(converted, ((), {"input_ids": ids, "attention_mask": causal}))
+    output(converted, ((), {"input_ids": ids, "attention_mask": causal}))  # while it is timed, nothing is checked
 
 
 def test_methods_without_a_q_k_v_form_take_whole_modules() -> None:

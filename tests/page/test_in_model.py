@@ -34,6 +34,17 @@ def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
     assert limit == pytest.approx(1 / 0.6)
 
 
+def test_a_method_that_was_compared_after_training_only_is_in_the_chart() -> None:
+    results = [*rounds("sdpa", 10e-3, 60), *rounds("linformer", 5e-3, None, ratio=2, recovered=58)]
+    summaries = summarise(results)
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
+    assert section is not None
+    [figure] = section.figures.values()
+    [point] = [trace for trace in figure["data"] if trace["name"] == "linformer r=2"]
+    assert list(point["y"]) == [pytest.approx(0.58)]
+    assert "after training" in point["customdata"][0]
+
+
 def first_sentence(*results: object) -> str:
     text = without_scripts(html([recorded(results=[one for each in results for one in each])]))  # type: ignore[attr-defined]
     return text.split('id="recommendation">')[1].split("</p>")[0]

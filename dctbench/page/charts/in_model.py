@@ -21,11 +21,14 @@ def in_model_chart(found: InModel, styles: Mapping[Case, Look]) -> Figure | None
     Returns:
         A figure, or None if no method has both.
     """
-    drawn = [one for one in found.methods if one.speedup is not None and found.metric in one.quality]
+    metric = found.metric
+    drawn = [
+        one for one in found.methods if one.speedup is not None and (metric in one.quality or metric in one.recovered)
+    ]
     if not drawn:
         return None
-    traces = [trace for one in drawn for trace in _method(one, found.metric, styles[one.summary.case])]
-    original = found.original.values[found.metric]
+    traces = [trace for one in drawn for trace in _method(one, metric, styles[one.summary.case])]
+    original = found.original.values[metric]
     traces.append(
         {
             "type": "scatter", "mode": "markers", "name": "the model as it is", "x": [1.0], "y": [original],
@@ -58,29 +61,31 @@ def _method(one: Replaced, metric: str, look: Look) -> list[Figure]:
     assert one.speedup is not None
     case, ratio = one.summary.case, one.speedup.ratio
     name = escape(case.name, quote=False)
-    points: list[tuple[str, Quality]] = [("at once", one.quality[metric])]
+    points: list[tuple[str, int, Quality]] = []
+    if metric in one.quality:
+        points.append(("at once", 9, one.quality[metric]))
     if metric in one.recovered:
-        points.append(("after training", one.recovered[metric]))
+        points.append(("after training", 13, one.recovered[metric]))
     symbol = f"{look.symbol}-open" if one.control else look.symbol
     hovers = [
         f"{speedup_with_interval(one.speedup)} as fast<br>{quality_words(quality)} {when}<br>{change_words(quality)}"
-        for when, quality in points
+        for when, _, quality in points
     ]
-    intervals = [quality.interval for _, quality in points]
+    intervals = [quality.interval for *_, quality in points]
     error_x: Figure = {"visible": False}
     if one.speedup.low is not None and one.speedup.high is not None:
         error_x = _bars([one.speedup.high - ratio] * len(points), [ratio - one.speedup.low] * len(points), look.color)
     return [
         {
             "type": "scatter", "mode": "lines+markers", "name": name, "legendgroup": case.id,
-            "x": [ratio] * len(points), "y": [quality.value for _, quality in points], "customdata": hovers,
+            "x": [ratio] * len(points), "y": [quality.value for *_, quality in points], "customdata": hovers,
             "hovertemplate": "%{fullData.name}<br>%{customdata}<extra></extra>",
             "line": {"color": look.color, "dash": "dot", "width": 1.2},
-            "marker": {"color": look.color, "size": [9, 13][: len(points)], "symbol": symbol},
+            "marker": {"color": look.color, "size": [size for _, size, _ in points], "symbol": symbol},
             "error_x": error_x,
             "error_y": _bars(
-                [0.0 if i is None else i.high - q.value for i, (_, q) in zip(intervals, points, strict=True)],
-                [0.0 if i is None else q.value - i.low for i, (_, q) in zip(intervals, points, strict=True)],
+                [0.0 if i is None else i.high - q.value for i, (*_, q) in zip(intervals, points, strict=True)],
+                [0.0 if i is None else q.value - i.low for i, (*_, q) in zip(intervals, points, strict=True)],
                 look.color,
             ),
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.exporters.json_document import document, dumps
-from dctbench.model import Measurement, Result
+from dctbench.model import CaseWarning, Measurement, Result, WarningCode
 from tests.analysis.test_in_model import rounds
 from tests.support.command import Cli, Done
 from tests.support.made import ENVIRONMENT, RUN
@@ -75,6 +75,16 @@ def test_what_loses_too_much_is_told_with_the_command_that_trains_it(ask: Cli) -
         in said
     )
     assert "replace sdpa by dct-kv r=2" in ask(*methods, flags=("--max-loss", "20pt")).out
+
+
+def test_what_was_not_evaluated_is_told_with_the_reason(ask: Cli) -> None:
+    first, *rest = rounds("linformer", 5e-3, None, ratio=2)
+    told = CaseWarning(WarningCode.NOT_MEASURED, {"metric": "evaluate", "reason": "E is random"})
+    said = " ".join(ask((sdpa(), 90), ([replace(first, warnings=(told,)), *rest], 80)).out.split())
+    assert "points of recall (linformer r=2 makes it 2.00x" in said
+    assert "as fast, recall not measured)." in said
+    assert "faster, but recall not measured: linformer r=2 (E is random)" in said
+    assert "--impl sdpa,linformer --ratio 2 --seq 128 --recover 200" in said
 
 
 def test_what_keeps_the_evaluation_only_after_training_says_so(ask: Cli) -> None:

@@ -104,9 +104,38 @@ def test_outputs_of_a_layer_with_random_weights_are_compared_after_training_only
     told = [warning["message"] for warning in one["warnings"]]
     for metric in ("drift", "evaluate"):
         assert any(
-            text.startswith(f"{metric}: not measured (the method has no v_proj and out_proj for the weights")
+            text.startswith(
+                f"{metric}: not measured (weights that the model does not have are random before a training"
+            )
             for text in told
         )
+
+
+def test_learned_weights_that_the_model_does_not_have_are_named_and_judged_after_training_only(cli: Cli) -> None:
+    words = ("run", "--model", "tests.support.models:encoder", "--impl", "sdpa,linformer,performer", "--ratio", "2",
+             *SHORT)  # fmt: skip
+    done = cli(*words)
+    assert done.code == 0, done.err
+    reason = "weights that the model does not have are random before a training with --recover: E"
+    assert f"evaluate: not measured ({reason})" in " ".join(done.out.split())
+    judged = {one["case"]["implementation"]: "evaluate.positive" in one["metrics"]
+              for one in cli("export", "json").json()["results"]}  # fmt: skip
+    assert judged == {"sdpa": True, "linformer": False, "performer": True}
+    trained = cli(*words, "--recover", "2", "--format", "json")
+    assert trained.code == 0, trained.err
+    [one] = [one for one in trained.json()["results"] if one["case"]["implementation"] == "linformer"]
+    assert "recovered.evaluate.positive" in one["metrics"]
+
+
+def test_an_evaluation_with_a_mask_that_is_more_than_padding_gives_no_figure_and_the_reason(cli: Cli) -> None:
+    done = cli("run", "--model", "tests.conversion.packed:model", "--impl", "sdpa,dct-kv", "--ratio", "2", *SHORT,
+               PYTHONPATH=str(ROOT))  # fmt: skip
+    assert done.code == 0, done.err
+    assert "evaluate of sdpa, dct-kv r=2: not measured (the model was called with a mask" in " ".join(done.out.split())
+    for one in cli("export", "json").json()["results"]:
+        assert {"latency", "drift.cosine"} <= set(one["metrics"])
+        assert "evaluate" not in one["metrics"]
+        assert "differs from query to query" in one["details"]["evaluate.absent"]
 
 
 def test_a_suite_without_a_model_cannot_name_its_layers(cli: Cli, tmp_path: Path) -> None:
