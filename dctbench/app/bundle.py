@@ -29,8 +29,8 @@ from dctbench.wording.labels import Labels
 ENGINE = "onnxruntime"
 """What runs the models of a bundle, in any of its precisions."""
 PROGRAMS = (
-    ("run.py", "bundle", "target.py"), ("periodic.py", "machine", "periodic.py"), ("energy.py", "machine", "energy.py"),
-    ("power_meters.py", "machine", "power_meters.py"),
+    ("run.py", "bundle", "target.py"), ("board.py", "bundle", "board.py"), ("periodic.py", "machine", "periodic.py"),
+    ("energy.py", "machine", "energy.py"), ("power_meters.py", "machine", "power_meters.py"),
 )  # fmt: skip
 """The programs of a bundle: their names, and the rooms and modules of which they are copies."""
 LARGEST_DIFFERENCE = 1e-4

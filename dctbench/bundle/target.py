@@ -14,23 +14,29 @@ import importlib.util
 import json
 import math
 import os
-import platform
 import random
-import socket
+import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+COPY_WHOLE = "copy the whole folder of the bundle to this machine"
 if __package__:
+    from dctbench.bundle import board
     from dctbench.machine import energy, periodic, power_meters
-else:  # the copies beside this program, in a bundle
-    import energy  # type: ignore[no-redef]
-    import periodic  # type: ignore[no-redef]
-    import power_meters  # type: ignore[no-redef]
+else:
+    try:  # the copies beside this program, in a bundle
+        import board  # type: ignore[no-redef]
+        import energy  # type: ignore[no-redef]
+        import periodic  # type: ignore[no-redef]
+        import power_meters  # type: ignore[no-redef]
+    except ImportError as error:
+        print(f"error: {error}; {COPY_WHOLE}", file=sys.stderr)
+        sys.exit(2)
 
 PACKAGES = ("numpy", "onnxruntime")
 HERE = Path(__file__).resolve().parent
@@ -51,7 +57,11 @@ STABLE = ("system", "machine", "cpu", "cores_usable", "python", "onnxruntime", "
 
 
 class UsageError(Exception):
-    """What the user asked for cannot be done. The message says why."""
+    """What the user asked for cannot be done. The message says why, and `remedy` what to do."""
+
+    def __init__(self, message: str, remedy: str = "name another file with -o") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 def main() -> int:
@@ -63,7 +73,20 @@ def main() -> int:
     parser.add_argument("-o", "--output", default=str(HERE / "results.json"), help="the file to write or to extend")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    bundle = json.loads((HERE / "bundle.json").read_text(encoding="utf-8"))
+    try:
+        return carry_out(asked, Path(asked.output))
+    except UsageError as error:
+        print(f"error: {error}; {error.remedy}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        held = f"{asked.output} holds what was measured" if Path(asked.output).exists() else "nothing was measured"
+        print(f"interrupted: {held}", file=sys.stderr)
+        return 130
+
+
+def carry_out(asked: argparse.Namespace, output: Path) -> int:
+    """Do what was asked for, and return the exit code."""
+    bundle = described(HERE / "bundle.json")
     if asked.one is not None:
         entry = next(one for one in bundle["cases"] if one["case_id"] == asked.one)
         found = measure(entry, bundle, priority=asked.priority, with_energy=not asked.no_energy)
@@ -75,24 +98,29 @@ def main() -> int:
         return 2
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        print(
-            f"error: this Python has no {' and no '.join(missing)}; pip install {' '.join(PACKAGES)}", file=sys.stderr
-        )
+        wanted = f"pip install {' '.join(PACKAGES)}"
+        print(f"error: this Python has no {' and no '.join(missing)}; {wanted}", file=sys.stderr)
         return 6
-    output = Path(asked.output)
+    problem = unwritable(output)
+    if problem is not None:
+        raise UsageError(f"{output} cannot be written: {problem}")
     with_energy = bundle["energy"] and not asked.no_energy
-    try:
-        problem = unwritable(output)
-        if problem is not None:
-            raise UsageError(f"{output} cannot be written: {problem}")
+    with alone(output):
         return run_all(bundle, rounds, output, priority=asked.priority, with_energy=with_energy)
-    except UsageError as error:
-        print(f"error: {error}; name another file with -o", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        held = f"{output} holds what was measured" if output.exists() else "nothing was measured"
-        print(f"interrupted: {held}", file=sys.stderr)
-        return 130
+
+
+def described(path: Path) -> dict[str, Any]:
+    """Return what the bundle holds.
+
+    Raises:
+        UsageError: if its description cannot be read.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is damaged"
+        raise UsageError(f"{path} cannot be read: {why}", COPY_WHOLE) from None
+    return found
 
 
 def unwritable(path: Path) -> str | None:
@@ -106,12 +134,42 @@ def unwritable(path: Path) -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Within the context, no other process of this program adds to a file, which would lose the rounds of one of them.
+
+    The lock is on a file beside it, since each write puts a new file in its place. Where the system has no such locks,
+    there is none.
+
+    Raises:
+        UsageError: if another process adds to the file.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = path.with_name(path.name + ".lock")
+    try:
+        number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        raise UsageError(f"{lock} cannot be opened: {error.strerror}") from None
+    with open(number, "w", encoding="utf-8"):
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another process is adding to {path}") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
 def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, with_energy: bool) -> int:
     """Measure every case `rounds` times, and write the results after each case, so that an interruption loses one.
 
-    A case that failed is not tried again in later rounds, where it would take its time limit again.
+    A case that failed is not tried again in the other rounds of this call, where it would take its time limit again.
     """
-    facts = environment()
+    facts = board.environment()
     document = earlier(path, bundle, facts, priority=priority) or new_document(bundle, facts, priority=priority)
     known = {entry["case_id"] for entry in bundle["cases"]}
     measured = [entry for entry in document["results"] if entry["case_id"] in known]
@@ -130,6 +188,10 @@ def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, 
             write(path, document)
             shown = found["message"] or f"{1e3 * statistics.median(found['latency']):.3f} ms"
             print(f"[round {number}, {done}/{len(order)}] {entry['name']} n={entry['case']['seq_len']}  {shown}")
+    lost = sum(one["status"] != "ok" and one["case_id"] in known for one in document["results"])
+    if lost:
+        cases = "1 case" if lost == 1 else f"{lost} cases"
+        print(f"{path} has a failed round of {cases}, which more rounds do not mend: to measure anew, use -o NEW_FILE")
     print(f"{path} is written. On a machine with dctbench: dctbench import {path.name}")
     return 4 if failed else 0
 
@@ -169,9 +231,18 @@ def in_a_process(case_id: str, most: float, *, priority: bool, with_energy: bool
     if done.returncode == 0 and lines:
         found: dict[str, Any] = json.loads(lines[-1])
         return found
-    told = done.stderr.strip().splitlines()
-    message = told[-1][:300] if told else f"the process ended with exit code {done.returncode}"
-    return failure("error", message)
+    return failure("error", ended(done.returncode, done.stderr.strip().splitlines()))
+
+
+def ended(code: int, told: list[str]) -> str:
+    """Return why a process measured nothing: the signal that ended it, and the last line that it wrote."""
+    last = told[-1][:300] if told else ""
+    if code >= 0:
+        return last or f"the process ended with exit code {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    if name == "SIGKILL":
+        return f"{name} (probably out of memory)"
+    return f"{name}: {last}" if last else name
 
 
 def failure(status: str, message: str) -> dict[str, Any]:
@@ -185,7 +256,7 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
     import onnxruntime
 
     case = entry["case"]
-    threads = case["threads"] or usable_cores()
+    threads = case["threads"] or board.usable_cores()
     began_at, scheduled = time.perf_counter(), 0.0
 
     def allows(seconds: float) -> bool:
@@ -230,7 +301,7 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
         seconds, details["schedule"] = released(prepare, call, case, bundle["releases"], priority=priority)
         scheduled = time.perf_counter() - began  # which the time limit does not count
         metrics["response"] = seconds
-    resident = most_resident()
+    resident = board.most_resident()
     if resident is not None:
         metrics["memory.resident"] = [resident]
     if with_energy and not allows(ENERGY_CALLS * statistics.median(latency) + power_meters.pass_seconds()):
@@ -240,21 +311,6 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
         metrics.update({"energy": [found.pop("joules")]} if "joules" in found else {})
         details.update(found)
     return {"status": "ok", "message": None, "latency": latency, "metrics": metrics, "details": details}
-
-
-def most_resident() -> int | None:
-    """Return the most bytes of main memory that this process held, or None.
-
-    Linux keeps the figure of getrusage over the start of a program, so that it can be that of its parent.
-    """
-    with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/self/status", encoding="utf-8") as file:
-        return int(next(row for row in file if row.startswith("VmHWM:")).split()[1]) * 1024
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def energy_of(call: Any) -> dict[str, Any]:
@@ -312,55 +368,6 @@ def released(
     causes = periodic.causes(found, period=period, deadline=deadline)
     schedule = {"rate": found.rate, "late": found.late, "causes": [list(pair) for pair in list(causes.items())[:1000]]}
     return found.responses, {**schedule, **(raised._asdict() if raised else {})}
-
-
-def environment() -> dict[str, Any]:
-    """Return what this machine is, under the names that dctbench uses."""
-    import numpy
-    import onnxruntime
-
-    return {
-        "host": socket.gethostname(), "system": platform.system(), "release": platform.release(),
-        "machine": platform.machine(), "cpu": cpu(), "cores_usable": usable_cores(), "cores_logical": os.cpu_count(),
-        "memory_bytes": memory(), "governor": line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "gpu": None, "python": platform.python_version(), "libc": " ".join(platform.libc_ver()), "torch": None,
-        "numpy": numpy.__version__, "onnxruntime": onnxruntime.__version__, "source": "bundle",
-    }  # fmt: skip
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cpu() -> str:
-    """Return the name of the processor, or of the board where the system names only that."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            pairs = [row.partition(":") for row in file]
-    except OSError:
-        pairs = []
-    named = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
-    board = line("/proc/device-tree/model")
-    found = named.get("model name") or board or named.get("Model") or named.get("Hardware") or platform.processor()
-    return str(found or platform.machine()).strip("\0")
-
-
-def memory() -> int | None:
-    """Return the bytes of main memory, or None."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def line(path: str) -> str | None:
-    """Return the first line of a file, or None."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline().strip() or None
-    except OSError:
-        return None
 
 
 def fingerprint(facts: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dctbench.bundle import target
+from dctbench.bundle import board, target
 from dctbench.machine import power_meters
 from dctbench.machine.energy import Windows
 
@@ -80,7 +80,7 @@ def test_energy_is_measured_until_a_case_has_it_and_not_in_every_round(
         "suite": "quick", "dctbench_version": "0", "releases": 3, "case_timeout": 60.0, "energy": True,
     }  # fmt: skip
     monkeypatch.setattr(target, "in_a_process", process)
-    monkeypatch.setattr(target, "environment", lambda: facts)
+    monkeypatch.setattr(board, "environment", lambda: facts)
     path = tmp_path / "results.json"
     for _ in range(2):  # the second time it adds to what the first wrote
         assert target.run_all(bundle, 2, path, priority=False, with_energy=True) == 0
@@ -94,6 +94,6 @@ def test_energy_is_measured_until_a_case_has_it_and_not_in_every_round(
 def test_memory_is_that_of_the_program_and_not_of_what_started_it() -> None:
     held = bytearray(200 << 20)  # a parent that is larger than the child will be
     held[::4096] = b"x" * len(held[::4096])
-    code = "from dctbench.bundle import target; print(target.most_resident())"
+    code = "from dctbench.bundle import board; print(board.most_resident())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 1 << 20 < int(done.stdout) < 150 << 20

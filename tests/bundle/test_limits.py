@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bundle.json").write_text(json.dumps(BUNDLE), encoding="utf-8")
     monkeypatch.setattr(target, "HERE", tmp_path)
     monkeypatch.setattr(target, "PACKAGES", ())
-    monkeypatch.setattr(target, "environment", lambda: FACTS)
+    monkeypatch.setattr("dctbench.bundle.board.environment", lambda: FACTS)
     monkeypatch.setattr(sys, "argv", ["run.py", "-o", str(tmp_path / "results.json")])
     return tmp_path
 
@@ -77,6 +78,76 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(target, "__file__", str(hanging))
     found = target.in_a_process("a", 0.2, priority=False, with_energy=False)
     assert (found["status"], found["message"], found["latency"]) == ("timeout", "timeout after 0.2 s", [])
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(signal.SIGKILL, "SIGKILL (probably out of memory)"), (signal.SIGABRT, "SIGABRT: a warning")]
+)
+def test_a_process_that_a_signal_ended_is_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    killed = tmp_path / "run.py"
+    killed.write_text(
+        f"import os, sys; print('a warning', file=sys.stderr, flush=True); os.kill(os.getpid(), {number})"
+    )
+    monkeypatch.setattr(target, "__file__", str(killed))
+    found = target.in_a_process("a", 60, priority=False, with_energy=False)
+    assert (found["status"], found["message"]) == ("error", said)
+
+
+def test_two_processes_do_not_add_to_one_file(
+    board: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first one tries to start a second one while it measures."""
+    path, codes = board / "results.json", list[int]()
+
+    def process(case_id: str, most: float, **more: bool) -> dict[str, Any]:
+        codes.append(target.main())
+        return OK
+
+    monkeypatch.setattr(target, "in_a_process", process)
+    assert target.main() == 0
+    assert codes == [2, 2]
+    said = f"error: another process is adding to {path}; name another file with -o\n"
+    assert capsys.readouterr().err == 2 * said
+    answers(monkeypatch, OK, OK)
+    assert target.main() == 0
+    _, _, results = json_document.parse(path.read_bytes())
+    assert sorted(one.round for one in results) == [1, 1, 2, 2]
+
+
+def test_a_system_without_locks_measures_all_the_same(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    answers(monkeypatch, OK, OK)
+    assert target.main() == 0
+    assert not (board / "results.json.lock").exists()
+
+
+def test_a_case_that_stays_failed_in_its_file_is_told_with_the_remedy(
+    board: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(monkeypatch, OK, target.failure("error", "SIGKILL (probably out of memory)"), OK, OK)
+    said = "has a failed round of 1 case, which more rounds do not mend: to measure anew, use -o NEW_FILE\n"
+    for code in (4, 0):
+        assert target.main() == code
+        assert said in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["run.py", "-o", str(board / "new.json")])
+    answers(monkeypatch, OK, OK)
+    assert target.main() == 0
+    assert said not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("held", "why"), [(None, "No such file or directory"), ("{", "it is damaged")])
+def test_a_bundle_without_its_description_is_one_sentence(
+    board: Path, capsys: pytest.CaptureFixture[str], held: str | None, why: str
+) -> None:
+    described = board / "bundle.json"
+    described.unlink()
+    if held is not None:
+        described.write_text(held, encoding="utf-8")
+    assert target.main() == 2
+    said = f"error: {described} cannot be read: {why}; copy the whole folder of the bundle to this machine\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_process_has_five_time_limits_beside_its_schedule_and_less_than_24_days() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.bundle import target
+from dctbench.bundle import board, target
 from dctbench.machine import energy, periodic, power_meters
 
 OLDEST = (3, 9)
@@ -72,7 +72,7 @@ def newer(source: str) -> Iterator[str]:
                 pass
 
 
-@pytest.mark.parametrize("module", [target, periodic, energy, power_meters], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [target, board, periodic, energy, power_meters], ids=lambda module: module.__name__)
 def test_a_program_of_a_bundle_uses_nothing_newer_than_python_39(module: object) -> None:
     path = Path(str(getattr(module, "__file__")))  # noqa: B009 - a module of any name
     assert list(newer(path.read_text(encoding="utf-8"))) == []

@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 import pytest
 
+from dctbench.bundle import board
 from dctbench.bundle import target as bundled
 from dctbench.catalog.engines import ENGINES
 from dctbench.machine import energy, periodic, power_meters
@@ -183,7 +184,7 @@ def test_a_bundle_measures_no_error_on_inputs(cli: Cli, tmp_path: Path) -> None:
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The program of a bundle without cases, and what lies beside it."""
-    for module, name in ((bundled, "run.py"), (energy, ""), (periodic, ""), (power_meters, "")):
+    for module, name in ((bundled, "run.py"), (board, ""), (energy, ""), (periodic, ""), (power_meters, "")):
         shutil.copy(str(module.__file__), tmp_path / name)
     (tmp_path / "bundle.json").write_text('{"rounds": 1, "energy": true, "cases": []}', encoding="utf-8")
     return tmp_path / "run.py"
@@ -198,6 +199,13 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: {output} cannot be written: {why}; name another file with -o\n"
+
+
+def test_a_program_that_was_copied_alone_says_so(program: Path) -> None:
+    (program.parent / "periodic.py").unlink()
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("error: No module named 'periodic'; copy the whole folder of the bundle to this machine\n")
 
 
 def test_packages_that_a_target_lacks_are_named(program: Path) -> None:

@@ -19,6 +19,7 @@ INSTALLED = {"triton": ["triton"], **packages_distributions()}  # there are syst
 OURS = {"dctbench", "tests", "benchmarks"}
 PROGRAM = ("dctbench", "suites", "reports")
 OPTIONAL = {  # the modules that may import what an extra brings
+    "dctbench/bundle/board.py": "onnx",
     "dctbench/bundle/target.py": "onnx",
     "dctbench/conversion/interface.py": "transformers",
     "dctbench/exporters/parquet.py": "parquet",
@@ -35,7 +36,7 @@ OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/worker/sources.py": "tasks signals",
 }
 BESIDE = {
-    *(("dctbench/bundle/target.py", name) for name in ("energy", "periodic", "power_meters")),
+    *(("dctbench/bundle/target.py", name) for name in ("board", "energy", "periodic", "power_meters")),
     ("dctbench/machine/power_meters.py", "energy"),
     ("tests/support/telling.py", "hostile"),
 }

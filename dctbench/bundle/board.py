@@ -1,0 +1,74 @@
+"""The machine on which the program of a bundle runs: its facts under the names that dctbench uses, and its memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import socket
+import sys
+from typing import Any
+
+
+def environment() -> dict[str, Any]:
+    """Return the facts of this machine and of the packages that measure on it; memory in bytes."""
+    import numpy
+    import onnxruntime
+
+    return {
+        "host": socket.gethostname(), "system": platform.system(), "release": platform.release(),
+        "machine": platform.machine(), "cpu": cpu(), "cores_usable": usable_cores(), "cores_logical": os.cpu_count(),
+        "memory_bytes": memory(), "governor": line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "gpu": None, "python": platform.python_version(), "libc": " ".join(platform.libc_ver()), "torch": None,
+        "numpy": numpy.__version__, "onnxruntime": onnxruntime.__version__, "source": "bundle",
+    }  # fmt: skip
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu() -> str:
+    """Return the name of the processor, or of the board where the system names only that."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            pairs = [row.partition(":") for row in file]
+    except OSError:
+        pairs = []
+    named = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
+    board = line("/proc/device-tree/model")
+    found = named.get("model name") or board or named.get("Model") or named.get("Hardware") or platform.processor()
+    return str(found or platform.machine()).strip("\0")
+
+
+def memory() -> int | None:
+    """Return the bytes of main memory, or None."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def line(path: str) -> str | None:
+    """Return the first line of a file, or None."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline().strip() or None
+    except OSError:
+        return None
+
+
+def most_resident() -> int | None:
+    """Return the most bytes of main memory that this process held, or None.
+
+    Linux keeps the figure of getrusage over the start of a program, so that it can be that of its parent.
+    """
+    with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/self/status", encoding="utf-8") as file:
+        return int(next(row for row in file if row.startswith("VmHWM:")).split()[1]) * 1024
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
