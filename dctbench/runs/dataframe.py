@@ -38,10 +38,11 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     | status, message | category, text | ok, oom, timeout, unsupported, error or skipped, and the reason |
     | rounds | Int64 | rounds that have a result, also those that were skipped after a failure |
     | metric, unit | category | the metric and its unit (`s`, `B`, `FLOP`, `J`, `1`) |
-    | value | float | latency: geometric mean of the rounds' medians; trainings: mean; others: of the first round |
+    | value | float | latency: geometric mean of the rounds' medians; trainings: mean over seeds; calls on a |
+    | | | schedule: of all rounds; others: of the first round |
     | low, high | float | latency: ends of the 95% interval between rounds (of one round: within it) |
     | p99, p99_high | float | latency: 99th percentile of single calls and its upper end at 95%, from 299 samples on |
-    | count | Int64 | samples behind the value |
+    | count | Int64 | samples behind the value: calls, seeds, inputs, or 1 |
 
     Args:
         store_or_file: path or URL of a store, or path of a file that `dctbench import` accepts.

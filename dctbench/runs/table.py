@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from dctbench import catalog
 from dctbench.analysis import Summary
 from dctbench.model import Run
 
@@ -54,10 +55,14 @@ def metric_rows(summary: Summary) -> Iterator[list[Any]]:
 
 
 def _counted(summary: Summary, metric: str) -> tuple[float | None, float | None, int]:
-    """Return the bounds of a metric and how many calls on a schedule are behind it, or one value."""
+    """Return the bounds of a metric and how many seeds, inputs or calls on a schedule are behind its value."""
+    if summary.case.task is not None:
+        return None, None, len(summary.seeds(metric))
     kept = summary.timeliness
     if kept is None or metric not in ("response", "miss_rate", "misses.longest"):
-        return None, None, 1
+        known = catalog.metric(metric)
+        taken = (one.samples for result in summary.rounds if (one := result.measurement(metric)) is not None)
+        return None, None, len(next(taken)) if known and known.averaged else 1
     rate = kept.miss_rate()
     return (rate.low, rate.high, kept.calls) if metric == "miss_rate" else (None, None, len(kept.responses))
 

@@ -13,11 +13,14 @@ import pytest
 import dctbench
 from dctbench import analysis
 from dctbench.errors import DctbenchError
+from dctbench.exporters.json_document import document, dumps
 from dctbench.exporters.registry import FORMATS
+from dctbench.model import Measurement
 from dctbench.runs import table
 from dctbench.runs.lookup import resolve
 from dctbench.store import open_store
 from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.trained import trained
 
 RESULTS = [
     result("sdpa", 512, [2e-3, 3e-3, 4e-3], values={"memory.tensor": ("B", 1e6)}),
@@ -58,6 +61,23 @@ def test_every_case_and_metric_of_every_run_is_a_row(store: str) -> None:
     assert pd.isna(failed.metric)
     assert pd.isna(failed.value)
     assert failed.message == "needs 1 TiB"
+
+
+def test_the_count_of_a_metric_is_of_what_its_value_is_made_of(tmp_path: Path) -> None:
+    """Seeds of trainings of which one failed, the inputs of an evaluation, and one figure of the memory."""
+    more = result("sdpa", 512, [2e-3], values={"memory.tensor": ("B", 1e6)}, round=1)
+    shares = Measurement("evaluate.recall", "1", (1.0, 0.0, 1.0, 1.0))
+    more = replace(more, case=replace(more.case, scope="model", model="minilm"),
+                   measurements=(*more.measurements, shares))  # fmt: skip
+    results = [more, *trained("dct-x", [0.7, None, 0.9], ratio=4)]
+    path = tmp_path / "run.json"
+    path.write_text(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results)), encoding="utf-8")
+    frame = dctbench.load_results(path)
+    found = {row.metric: (row.value, row.count_) for row in frame.rename(columns={"count": "count_"}).itertuples()}
+    assert found["accuracy"] == (pytest.approx(0.8), 2)
+    assert found["train.seconds"] == (7.0, 2)
+    assert found["evaluate.recall"] == (0.75, 4)
+    assert found["memory.tensor"] == (1e6, 1)
 
 
 def test_the_types_are_those_of_the_documentation(store: str) -> None:
