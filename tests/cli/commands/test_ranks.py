@@ -76,7 +76,7 @@ def test_a_method_without_a_sharded_form_is_unsupported_with_the_reason(results:
         (("--engine", "compile"), "--engine compile does not go with it"),
         (("--period", "20ms"), "--period 20.0 ms does not go with it"),
         (("--ranks", "0"), "--ranks '0': 0 is outside 1 to 64"),
-        (("--task", "recall"), "--scope encoder does not go with it"),
+        (("--task", "recall"), "--ranks 2 does not go with --task"),
     ],
 )
 def test_ranks_of_anything_but_a_forward_pass_of_a_layer_are_refused(
