@@ -15,6 +15,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from benchmarks.documents import documents
@@ -55,8 +56,13 @@ class Block:
     @property
     def commands(self) -> list[list[str]]:
         """The commands of a shell block as words, without comments."""
-        lines = self.text.replace("\\\n", " ").replace(" && ", "\n").splitlines()
-        return [words for line in lines if (words := shlex.split(line, comments=True))]
+        found: list[list[str]] = []
+        for line in self.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            for follows, group in groupby(words, lambda word: word == "&&"):
+                if not follows:
+                    found.append(list(group))
+        return found
 
 
 def blocks(language: str) -> list[Block]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from dctbench.catalog import DEVICES
-from dctbench.errors import UnsupportedError, UsageError
+from dctbench.errors import UnsupportedError
 from dctbench.model import Case, ResultDetails, Training
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.tasks import UNASKED, Examples
@@ -273,7 +273,7 @@ def test_a_plan_knows_the_work_of_a_whole_training() -> None:
 
 
 def test_what_a_task_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="recall needs a length"):
+    with pytest.raises(UnsupportedError, match="recall needs a length"):
         make_model(replace(FIRST, task="recall"), 1)
     with pytest.raises(UnsupportedError):
         make_model(replace(FIRST, engine="compile"), 1)
