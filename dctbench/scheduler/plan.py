@@ -232,7 +232,7 @@ def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[s
         other = next((one for one in axes[axis] if one != value), None)
         if other is not None:
             flag = f"--{axis.replace('_', '-')}"
-            raise UsageError(f"{flag} {other}: the attention of the model has {flag} {value}", hint=f"leave out {flag}")
+            raise UsageError(f"{flag} {other}: the model was built with {flag} {value}", hint=f"leave out {flag}")
     for text in axes.get("layers") or ():
         chosen_layers(text, facts.attentions)
     most = max(axes.get("keep_first") or (0,))

@@ -277,8 +277,8 @@ def test_what_does_not_go_together_is_refused_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("axes", "message", "hint"),
     [
-        ({"heads": "3,4"}, "--heads 4: the attention of the model has --heads 3", "leave out --heads"),
-        ({"head_dim": 8}, "--head-dim 8: the attention of the model has --head-dim 5", "leave out --head-dim"),
+        ({"heads": "3,4"}, "--heads 4: the model was built with --heads 3", "leave out --heads"),
+        ({"head_dim": 8}, "--head-dim 8: the model was built with --head-dim 5", "leave out --head-dim"),
         (
             {"layers": ["0", "1,2"]},
             "--layers 1,2: the model has 2 attentions that can be replaced",

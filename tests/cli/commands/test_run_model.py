@@ -81,7 +81,7 @@ def test_a_model_is_measured_on_a_calibrated_machine(cli: Cli, tmp_path: Path) -
         (("--task", "recall", "--suite", "minilm"), 2, "--model minilm does not go with --task"),
         (("--model", "tests.support.models:encoder", "--layers", "9"), 2, "--layers 9: the model has 2 attentions"),
         (("--model", "tests.support.models:encoder", "--keep-first", "6"), 2, "--keep-first 6: the model has 2"),
-        (("--model", "tests.support.models:encoder", "--heads", "64"), 2, "--heads 64: the attention of the model has"),
+        (("--model", "tests.support.models:encoder", "--heads", "64"), 2, "--heads 64: the model was built with"),
     ],
 )
 def test_a_model_that_cannot_be_measured_is_one_sentence(
