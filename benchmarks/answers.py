@@ -22,7 +22,7 @@ GALLERY = Path(__file__).resolve().parents[1] / "reports" / "gallery"
 
 def summaries(path: Path) -> tuple[list[Summary], float | None]:
     """The summaries of a result file, the reference first, and the margin that its suite declares."""
-    run, _, results = read_file(str(path))
+    run, _, results, _ = read_file(str(path))
     reference = analysis.default_reference(result.case for result in results)
     return analysis.arranged(analysis.summarise(results), reference), run.settings.margin
 

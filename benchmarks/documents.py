@@ -66,7 +66,7 @@ def rewritten(text: str) -> str:
 
 def _end_of_run(path: Path) -> str:
     """What `dctbench run` prints at its end for the results of a file."""
-    _, _, results = read_file(str(path))
+    _, _, results, _ = read_file(str(path))
     cases: list[Case] = list(dict.fromkeys(result.case for result in results))
     layout = Layout(cases, analysis.default_reference(cases), width=WIDTH)
     summaries = analysis.arranged(analysis.summarise(results), layout.reference)

@@ -198,5 +198,5 @@ def _runner(
     own = suite.settings
     sampling |= {"priority": 1} if own.priority else {}
     # A side trains one model after the other.
-    settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache, 1, energy=own.energy)
+    settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache, jobs=1, energy=own.energy)
     return LocalRunner(settings, on_wait=lambda text: listener(Notice(text)), python=python)

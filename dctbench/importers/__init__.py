@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,7 +21,21 @@ from dctbench.model import Environment, Result, Run
 from dctbench.text.files import read_limited
 from dctbench.text.untrusted import InvalidDataError, validation_message
 
-Parsed = tuple[Run, dict[str, Environment], list[Result]]
+
+class Parsed(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        run: of the file.
+        environments: by fingerprint.
+        results: of the run.
+        assumed: the fields of a case that not every result states, and the values that they then have.
+    """
+
+    run: Run
+    environments: dict[str, Environment]
+    results: list[Result]
+    assumed: Mapping[str, Any] = MappingProxyType({})
 
 
 class _FileKeys(msgspec.Struct):
@@ -30,18 +45,14 @@ class _FileKeys(msgspec.Struct):
     benchmarks: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_READERS: Mapping[str, Callable[[bytes, dict[str, Any] | None], Parsed]] = {
-    "schema_version": lambda data, _: json_document.parse(data),  # which states every field
-    "benchmarks": pytest_benchmark.parse,
+_READERS: Mapping[str, Callable[[bytes], Parsed]] = {
+    "schema_version": lambda data: Parsed(*json_document.parse(data)),  # which states every field
+    "benchmarks": lambda data: Parsed(*pytest_benchmark.parse(data)),
 }
 
 
-def read_file(path: str, assumed: dict[str, Any] | None = None) -> Parsed:
-    """Return the run, its environments by fingerprint and its results from an exported or a pytest-benchmark file.
-
-    Args:
-        path: of the file.
-        assumed: where to note the fields of a case that the file does not state, and the values that they get.
+def read_file(path: str) -> Parsed:
+    """Return what an exported or a pytest-benchmark file holds.
 
     Raises:
         UsageError: when the file cannot be read, is of neither kind or is invalid. The message names the file and the
@@ -54,10 +65,10 @@ def read_file(path: str, assumed: dict[str, Any] | None = None) -> Parsed:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a valid file name"
         raise UsageError(f"cannot read {path}: {reason}", hint=_HINT) from None
-    return parse(data, path, assumed)
+    return parse(data, path)
 
 
-def parse(data: bytes, name: str, assumed: dict[str, Any] | None = None) -> Parsed:
+def parse(data: bytes, name: str) -> Parsed:
     """Parse the bytes of a file as `read_file` does. Messages use `name` for the file.
 
     Raises:
@@ -68,7 +79,7 @@ def parse(data: bytes, name: str, assumed: dict[str, Any] | None = None) -> Pars
         kind = msgspec.json.decode(data, type=_FileKeys)
         for key, reader in _READERS.items():
             if getattr(kind, key) is not msgspec.UNSET:
-                return reader(data, assumed)
+                return reader(data)
         raise InvalidDataError("it contains neither schema_version nor benchmarks")
     except InvalidDataError as error:
         problem = str(error)

@@ -78,12 +78,10 @@ class _Fields(CaseFields, omit_defaults=True, kw_only=True):
 _ASSUMED = {one.name: one.default for one in fields(_Fields) if one.default not in (msgspec.NODEFAULT, None)}
 
 
-def parse(data: bytes, assumed: dict[str, Any] | None = None) -> tuple[Run, dict[str, Environment], list[Result]]:
+def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result], dict[str, Any]]:
     """Return the run, its environments by fingerprint, and its results; see the module docstring.
 
-    Args:
-        data: of the file.
-        assumed: where to note the fields that a benchmark does not state, each with the value that it is taken to have.
+    The last value has the fields that not every benchmark states, each with the value that it is then taken to have.
 
     Raises:
         InvalidDataError, msgspec.MsgspecError: when the file is invalid or contains a benchmark that cannot be mapped.
@@ -92,6 +90,7 @@ def parse(data: bytes, assumed: dict[str, Any] | None = None) -> tuple[Run, dict
     shared = _environment(file.machine_info, "machine_info")
     environments: dict[str, Environment] = {}
     results: dict[str, Result] = {}
+    assumed: dict[str, Any] = {}
     for index, benchmark in enumerate(file.benchmarks):
         place = f"benchmarks[{index}]"
         given = _given(benchmark, place)
@@ -99,8 +98,7 @@ def parse(data: bytes, assumed: dict[str, Any] | None = None) -> tuple[Run, dict
         environment = _environment(own, f"{place}.extra_info.machine_info") if isinstance(own, dict) else shared
         environments[environment.fingerprint] = environment
         result = _result(benchmark, given, place, environment)
-        if assumed is not None:
-            assumed |= {field: value for field, value in _ASSUMED.items() if field not in given}
+        assumed |= {field: value for field, value in _ASSUMED.items() if field not in given}
         if result.case.id in results:
             raise InvalidDataError(
                 f"benchmarks[{index}] ({sanitize_text(benchmark.name)}): the same case as an earlier one"
@@ -116,7 +114,7 @@ def parse(data: bytes, assumed: dict[str, Any] | None = None) -> tuple[Run, dict
         started_at=started_at,
         dctbench_version=f"none ({SUITE} {sanitize_text(file.version)[:_MAX_VERSION]})",
     )  # fmt: skip
-    return run, environments or {shared.fingerprint: shared}, list(results.values())
+    return run, environments or {shared.fingerprint: shared}, list(results.values()), assumed
 
 
 def _given(benchmark: _Benchmark, place: str) -> dict[str, Any]:

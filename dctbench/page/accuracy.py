@@ -150,7 +150,7 @@ def latencies_of(cases: Sequence[Case], timed: Timed) -> tuple[dict[Case, Cost],
     """Return the latency of a call of each method at the length and width of a task, and a note on where it is from.
 
     All of them come from one run, device, dtype and batch, since others do not compare: those that timed most of the
-    methods; of equals those with the batch of the task, and of these the run itself.
+    methods; of equals those as the task was trained, and of these the run itself.
 
     Args:
         cases: the trainings of a task, which have one shape.
@@ -164,14 +164,17 @@ def latencies_of(cases: Sequence[Case], timed: Timed) -> tuple[dict[Case, Cost],
                     found.setdefault((run, summary.case.facet), {})[case] = summary
     if not found:
         return {}, f"Latency at this length was not measured. {measuring_command(cases)} measures it"
-    batch = cases[0].batch
-    (run, _), chosen = max(
-        found.items(), key=lambda one: (len(one[1]), next(iter(one[1].values())).case.batch == batch, -one[0][0])
-    )
-    title, of = timed[run][0], next(iter(chosen.values())).case
+
+    def setting(layers: Mapping[Case, Summary]) -> tuple[str, str, int]:
+        of = next(iter(layers.values())).case
+        return of.device, of.dtype, of.batch
+
+    own = (cases[0].device, cases[0].dtype, cases[0].batch)
+    (run, _), chosen = max(found.items(), key=lambda one: (len(one[1]), setting(one[1]) == own, -one[0][0]))
+    title, (device, dtype, batch) = timed[run][0], setting(chosen)
     note = None
-    if title or of.batch != batch:
-        note = f"The latencies are those of a batch of {of.batch} in {of.dtype} on {of.device}"
+    if title or (device, dtype, batch) != own:
+        note = f"The latencies are those of a batch of {batch} in {dtype} on {device}"
         note += f", from {title}" if title else ""
     costs = {
         case: Cost(summary.timed.value, summary.timed, latency_words(summary))

@@ -170,7 +170,7 @@ def from_file(path: str) -> RecordedRun:
     Raises:
         UsageError: when it cannot be read or is not valid.
     """
-    run, environments, results = read_file(path)
+    run, environments, results, _ = read_file(path)
     return RecordedRun(run, environments, results, list(dict.fromkeys(result.case for result in results)))
 
 

@@ -51,7 +51,7 @@ def check_any_file(data: bytes, *, pages: bool = False) -> None:
             assert left_in(place) == [GIVEN]
             return
         assert left_in(place) == [GIVEN, STORE]
-        run, environments, results = read_file(GIVEN)
+        run, environments, results, _ = read_file(GIVEN)
         with open_store(STORE) as store:
             [state] = store.runs()
             assert (state.run, state.stored, state.complete) == (run, len(results), True)
@@ -67,7 +67,7 @@ def check_outputs(found: RecordedRun, place: Path, pages: bool) -> None:
     """Every format can be written from an accepted file, and the JSON document is read back as the same run."""
     written = dumps(document(found.run, found.environments, found.results))
     (place / "again.json").write_text(written, encoding="utf-8")
-    run, environments, results = read_file("again.json")
+    run, environments, results, _ = read_file("again.json")
     assert (run, environments, results) == (found.run, found.environments, list(found.results))
     for name, form in FORMATS.items():
         if not form.binary:

@@ -48,7 +48,7 @@ def refusal(data: bytes) -> str:
 
 def test_a_written_document_is_read_back_unchanged() -> None:
     written = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, RESULTS))
-    run, environments, results = parse(written.encode(), "given.json")
+    run, environments, results, _ = parse(written.encode(), "given.json")
     assert run == RUN
     assert environments == {ENVIRONMENT.fingerprint: ENVIRONMENT}
     assert [(r.case.name, r.round) for r in results] == [(r.case.name, r.round) for r in RESULTS]
@@ -65,12 +65,12 @@ def test_rounds_that_differ_by_ten_decades_are_read_back() -> None:
 
 def test_a_check_that_took_confirming_rounds_is_read_back() -> None:
     taken = [result("sdpa", 512, [2e-3], round=number) for number in (1, 2, 1001, 1400)]
-    _, _, found = parse(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, taken)).encode(), "given.json")
+    _, _, found, _ = parse(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, taken)).encode(), "given.json")
     assert [one.round for one in found] == [1, 2, 1001, 1400]
 
 
 def test_old_files_are_read() -> None:
-    run, environments, results = read_file(str(FULL))
+    run, environments, results, _ = read_file(str(FULL))
     text = FULL.read_text(encoding="utf-8")
     for indent in (" " * 12, " " * 8):  # sentences are all that there was of a warning once
         keys = ('"code": "text"', '"message": "latency: noisy"', '"values": {}')
@@ -85,7 +85,7 @@ def test_old_files_are_read() -> None:
     text = text.replace('"value": 0.00252625', f'"value": {mean}')  # the latency was the median over the processes
     assert dumps(document(run, environments, results)) == text
     assert (run.label, len(results), environments["f" * 16].facts["cpu"]) == ("old friend", 6, "Test CPU")
-    _, _, least = read_file(str(FILES / "document-1-least.json"))
+    _, _, least, _ = read_file(str(FILES / "document-1-least.json"))
     assert [r.measurement("latency") for r in least] == [r.measurement("latency") for r in results]
     assert least[2].message is None
     assert least[3].message == "SIGSEGV"
@@ -98,7 +98,7 @@ def test_warnings_are_read_as_codes_or_as_the_sentence_beside_a_code_of_a_later_
     def change(data: Any) -> None:
         data["results"][0]["rounds"][0]["warnings"] = [spread, later, "a \x1b sentence"]
 
-    _, _, results = parse(changed(change), "given.json")
+    _, _, results, _ = parse(changed(change), "given.json")
     assert results[0].warnings == (
         CaseWarning(WarningCode.SPREAD, {"spread": 0.5, "more": 1}),
         CaseWarning.text("said so"),
@@ -238,7 +238,7 @@ def test_control_characters_are_removed_from_labels_and_texts() -> None:
         data["run"]["argv"] = ["run", "\x1b]0;title\x07"]
         data["results"][1]["rounds"][1]["message"] = "first\nsecond\x1b[2J"
 
-    run, _, results = parse(changed(spoil), "given.json")
+    run, _, results, _ = parse(changed(spoil), "given.json")
     assert run.label == "[31mredline"
     assert run.argv == ("run", "]0;title")
     assert "first\nsecond[2J" in [r.message for r in results]
@@ -246,7 +246,7 @@ def test_control_characters_are_removed_from_labels_and_texts() -> None:
 
 def test_equal_numbers_give_the_same_case() -> None:
     text = FULL.read_text(encoding="utf-8").replace('"ratio": 8,', '"ratio": 8.0,')
-    _, _, results = parse(b"\xef\xbb\xbf" + text.encode(), "given.json")
+    _, _, results, _ = parse(b"\xef\xbb\xbf" + text.encode(), "given.json")
     assert Case("dct-x", 512, 8) in [r.case for r in results]
 
 
@@ -280,14 +280,14 @@ def test_rounds_in_any_order_are_sorted() -> None:
     def turn(data: Any) -> None:
         data["results"][1]["rounds"].reverse()
 
-    _, _, results = parse(changed(turn), "given.json")
+    _, _, results, _ = parse(changed(turn), "given.json")
     assert [r.round for r in results] == [1, 2] * 3
     assert results[3].message == "SIGSEGV"
 
 
 @pytest.mark.parametrize("written", ["2026-01-02T03:04:05", "2026-01-02T03:04:05Z", "2026-01-02T05:04:05.0+02:00"])
 def test_the_start_of_a_run_is_converted_to_utc(written: str) -> None:
-    run, _, _ = parse(changed(lambda d: d["run"].update(started_at=written)), "given.json")
+    run, _, _, _ = parse(changed(lambda d: d["run"].update(started_at=written)), "given.json")
     assert run.started_at == "2026-01-02T03:04:05.000000+00:00"
 
 

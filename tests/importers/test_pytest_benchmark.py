@@ -25,7 +25,7 @@ REAL = Path(__file__).parent / "files" / "pytest-benchmark-5.json"
 
 
 def test_a_file_is_the_same_run_each_time_it_is_read() -> None:
-    run, environments, results = read_file(str(REAL))
+    run, environments, results, _ = read_file(str(REAL))
     assert [r.case for r in results] == [Case("sdpa", n, heads=2, head_dim=8) for n in (64, 128)]
     latency = results[0].measurement("latency")
     assert latency is not None
@@ -75,7 +75,7 @@ def test_short_names_and_missing_machine_info_are_accepted() -> None:
         data["machine_info"] = {}
         data["benchmarks"][0].update(params={"n": 64}, extra_info={"impl": "dct-x", "ratio": 4.0})
 
-    _, environments, results = parse(changed(bare), "given.json")
+    _, environments, results, _ = parse(changed(bare), "given.json")
     assert results[0].case == Case("dct-x", 64, 4)
     assert next(iter(environments.values())).facts["cpu"] == "unknown"
 
@@ -84,28 +84,28 @@ def test_a_number_kept_is_part_of_the_case() -> None:
     def kept(data: Any) -> None:
         data["benchmarks"][0].update(params={"n": 640}, extra_info={"impl": "linformer", "kept": 256})
 
-    _, _, results = parse(changed(kept), "given.json")
+    _, _, results, _ = parse(changed(kept), "given.json")
     assert results[0].case == Case("linformer", 640, kept=256)
 
 
 @pytest.mark.parametrize("count", [0, -1, 2**40, True, "2", None, 2.5])
 def test_an_invalid_number_of_cores_is_left_out(count: object) -> None:
-    _, environments, _ = parse(changed(lambda d: d["machine_info"]["cpu"].update(count=count)), "given.json")
+    _, environments, _, _ = parse(changed(lambda d: d["machine_info"]["cpu"].update(count=count)), "given.json")
     assert next(iter(environments.values())).facts["cores_usable"] is None
 
 
 @pytest.mark.parametrize("name", ["minilm", "realtime"])
 def test_models_and_schedules_are_read_back_from_our_own_export(name: str) -> None:
-    run, environments, results = read_file(str(ROOT / "reports" / "gallery" / f"{name}.json"))
+    run, environments, results, _ = read_file(str(ROOT / "reports" / "gallery" / f"{name}.json"))
     summaries = [summary for summary in analysis.summarise(results) if summary.samples]
-    _, _, again = parse(dumps(pytest_benchmark(run, environments, summaries)).encode(), "given.json")
+    _, _, again, _ = parse(dumps(pytest_benchmark(run, environments, summaries)).encode(), "given.json")
     assert [result.case for result in again] == [summary.case for summary in summaries]
 
 
 def test_what_others_call_a_model_or_layers_is_no_part_of_the_case() -> None:
     given = {"model": "bert-base", "layers": 6, "input": "random", "period": "weekly"}
     data = changed(lambda d: d["benchmarks"][0]["extra_info"].update(given))
-    _, _, results = parse(data, "given.json")
+    _, _, results, _ = parse(data, "given.json")
     case = results[0].case
     assert (case.model, case.layers, case.input, case.period) == (None, None, None, None)
 
@@ -133,7 +133,7 @@ def test_results_of_several_machines_stay_apart_once_they_are_read_back() -> Non
     found = [result("sdpa", 64, 1e-3), *elsewhere([result("sdpa", 128, 2e-3)])]
     environments = {one.fingerprint: one for one in (ENVIRONMENT, ELSEWHERE)}
     written = pytest_benchmark(RUN, environments, analysis.summarise(found))
-    run, machines, results = parse(dumps(written).encode(), "given.json")
+    run, machines, results, _ = parse(dumps(written).encode(), "given.json")
     cpus = {one.case.seq_len: machines[one.fingerprint].facts["cpu"] for one in results}
     assert cpus == {64: "Test CPU", 128: "Other CPU"}
     assert len(machines) == 2
@@ -143,7 +143,7 @@ def test_results_of_several_machines_stay_apart_once_they_are_read_back() -> Non
 
 def test_what_others_call_the_machine_of_a_benchmark_is_not_its_environment() -> None:
     given = {"machine_info": {"node": "somewhere", "cpu": {"brand_raw": "some CPU"}}}
-    _, environments, _ = parse(changed(lambda d: d["benchmarks"][0]["extra_info"].update(given)), "given.json")
+    _, environments, _, _ = parse(changed(lambda d: d["benchmarks"][0]["extra_info"].update(given)), "given.json")
     assert [one.host for one in environments.values()] == ["bench-1"]
 
 
@@ -166,7 +166,7 @@ def test_an_import_says_which_fields_no_benchmark_states(tmp_path: Path) -> None
 def test_our_own_export_is_read_back_with_its_cases_and_samples() -> None:
     summaries = analysis.summarise(RESULTS)
     written = pytest_benchmark(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, summaries)
-    _, _, results = parse(dumps(written).encode(), "given.json")
+    _, _, results, _ = parse(dumps(written).encode(), "given.json")
     measured = [summary for summary in summaries if summary.samples]
     assert [r.case for r in results] == [summary.case for summary in measured]
     assert [r.measurements[0].samples for r in results] == [summary.samples for summary in measured]

@@ -207,6 +207,17 @@ def test_all_latencies_of_a_task_come_from_one_machine_and_the_section_says_whic
     assert alone.parts[1].note is None
 
 
+def test_latencies_are_those_of_the_device_and_batch_of_the_training_where_these_were_timed() -> None:
+    others = [WIDTH | {"device": "cuda:0"}, WIDTH | {"dtype": "float16"}, WIDTH | {"batch": 1}]
+    timed = [result("sdpa", 40, 1e-6 * number, **width) for number, width in enumerate(others, 1)]
+    summaries = learned(whole_suite(), in_two_rounds([*timed, result("sdpa", 40, 1e-4, **WIDTH)]))
+    found = accuracy_section(summaries, [("", summaries)], looks((s.case for s in summaries), "sdpa"), reference="sdpa")
+    assert found is not None
+    mnist1d = found.parts[1]
+    assert next(row.cost for row in mnist1d.rows if row.name == "sdpa").startswith("100 µs")
+    assert mnist1d.note is None
+
+
 def test_a_page_of_two_runs_shows_the_accuracy_of_the_one_that_has_it_beside_the_other() -> None:
     timed, learned_too = recorded(RUN, TIMED), recorded(replace(RUN, label="the trainings"), whole_suite())
     text = without_scripts(html([timed, learned_too]))

@@ -156,7 +156,7 @@ def test_an_exported_file_keeps_the_rounds_of_every_machine_and_reads_them_back(
     ]  # fmt: skip
     made = document(RUN, BOTH.environments, rounds)
     assert [entry["fingerprint"] for entry in made["results"]] == ["f" * 16, "e" * 16]
-    run, environments, read = parse(dumps(made).encode(), "made.json")
+    run, environments, read, _ = parse(dumps(made).encode(), "made.json")
     assert read == rounds
     assert document(run, environments, read) == made
 

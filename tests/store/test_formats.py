@@ -35,7 +35,7 @@ def test_every_schema_and_every_document_version_has_a_fixture() -> None:
 
 
 def test_a_real_run_with_every_status_is_read_back_completely() -> None:
-    run, environments, results = read_file(str(WHOLE_RUN))
+    run, environments, results, _ = read_file(str(WHOLE_RUN))
     assert (run.id, run.label) == ("be7f5422fa874945", "kept for ever é")
     assert {result.status for result in results} == set(STATUSES)
     assert {result.round for result in results} == {1, 2}
@@ -44,13 +44,13 @@ def test_a_real_run_with_every_status_is_read_back_completely() -> None:
     [environment] = environments.values()
     assert environment.facts["cpu"] == "AMD EPYC"
     written = dumps(document(run, environments, results))
-    assert parse(written.encode(), "again.json") == (run, environments, results)
+    assert parse(written.encode(), "again.json")[:3] == (run, environments, results)
 
 
 @pytest.mark.parametrize("number", [number for number in SCHEMAS if number >= 3])
 def test_an_old_store_has_the_same_run_with_its_unfinished_plan(tmp_path: Path, number: int) -> None:
     path = shutil.copy(FIXTURES / f"schema-{number}.sqlite", tmp_path / "old.sqlite")
-    run, environments, results = read_file(str(WHOLE_RUN))
+    run, environments, results, _ = read_file(str(WHOLE_RUN))
     with open_store(str(path)) as store:
         assert find_damage(store) == []
         state = store.state(run.id)
@@ -99,6 +99,6 @@ def test_the_details_of_a_document_are_written_back_as_the_same_bytes(path: Path
             if "details" in each
         }
 
-    run, environments, results = read_file(str(path))
+    run, environments, results, _ = read_file(str(path))
     written = details(dumps(document(run, environments, results)))
     assert written == {**written, **details(path.read_text())}

@@ -186,7 +186,7 @@ def test_nothing_is_added_to_a_run_while_it_is_removed(url: str) -> None:
 def test_an_imported_version_fits_its_column(url: str) -> None:
     file = Path(__file__).parents[1] / "importers" / "files" / "pytest-benchmark-5.json"
     document = json.loads(file.read_text(encoding="utf-8")) | {"version": "9.9.9" * 8}
-    run, environments, results = pytest_benchmark.parse(json.dumps(document).encode())
+    run, environments, results, _ = pytest_benchmark.parse(json.dumps(document).encode())
     with open_store(url, create=True) as store:
         assert import_run(store, run, environments.values(), results) == (2, 0)
         assert store.state(run.id).run == run

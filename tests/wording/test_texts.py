@@ -52,7 +52,7 @@ def test_the_document_derives_statistics_and_keeps_every_sample() -> None:
 def test_a_document_read_back_gives_the_same_document() -> None:
     results = [result("sdpa", 512, 2e-3, values={"flops": ("FLOP", 1e9)}), result("sdpa", 512, [3e-3, 4e-3], round=2)]
     made = document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*results, *RESULTS[1:]])
-    run, environments, read = parse(dumps(made).encode(), "made.json")
+    run, environments, read, _ = parse(dumps(made).encode(), "made.json")
     assert document(run, environments, read) == made
 
 

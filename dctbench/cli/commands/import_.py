@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from dctbench import errors
@@ -30,8 +28,7 @@ def command(file: str, store: str) -> int:
     """
     from dctbench.store.importing import import_run  # noqa: PLC0415 - SQLAlchemy
 
-    assumed: dict[str, Any] = {}
-    run, environments, results = read_file(file, assumed)
+    run, environments, results, assumed = read_file(file)
 
     with open_store(store, create=True) as opened:
         new, replaced = import_run(opened, run, list(environments.values()), results)
