@@ -9,6 +9,13 @@ import socket
 import sys
 from typing import Any
 
+if __package__:
+    from dctbench.machine.processor import cpu_id, cpu_model
+    from dctbench.machine.system_files import read_text
+else:  # the copies beside this program, in a bundle
+    from processor import cpu_id, cpu_model  # type: ignore[no-redef]
+    from system_files import read_text  # type: ignore[no-redef]
+
 
 def environment() -> dict[str, Any]:
     """Return the facts of this machine and of the packages that measure on it; memory in bytes."""
@@ -17,8 +24,9 @@ def environment() -> dict[str, Any]:
 
     return {
         "host": socket.gethostname(), "system": platform.system(), "release": platform.release(),
-        "machine": platform.machine(), "cpu": cpu(), "cores_usable": usable_cores(), "cores_logical": os.cpu_count(),
-        "memory_bytes": memory(), "governor": line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "machine": platform.machine(), "cpu": cpu_model(), "cpu_id": cpu_id(), "cores_usable": usable_cores(),
+        "cores_logical": os.cpu_count(), "memory_bytes": memory(),
+        "governor": read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "gpu": None, "python": platform.python_version(), "libc": " ".join(platform.libc_ver()), "torch": None,
         "numpy": numpy.__version__, "onnxruntime": onnxruntime.__version__, "source": "bundle",
     }  # fmt: skip
@@ -29,33 +37,11 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cpu() -> str:
-    """Return the name of the processor, or of the board where the system names only that."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            pairs = [row.partition(":") for row in file]
-    except OSError:
-        pairs = []
-    named = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
-    board = line("/proc/device-tree/model")
-    found = named.get("model name") or board or named.get("Model") or named.get("Hardware") or platform.processor()
-    return str(found or platform.machine()).strip("\0")
-
-
 def memory() -> int | None:
     """Return the bytes of main memory, or None."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return None
-
-
-def line(path: str) -> str | None:
-    """Return the first line of a file, or None."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline().strip() or None
-    except OSError:
         return None
 
 

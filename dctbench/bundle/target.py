@@ -53,7 +53,7 @@ ENERGY_CALLS = 3
 LONGEST_WAIT = 1e6
 """Seconds. The system call that waits for a process takes no more than 24 days."""
 _UTC = datetime.timezone.utc  # noqa: UP017 - datetime.UTC is newer than Python 3.9
-STABLE = ("system", "machine", "cpu", "cores_usable", "python", "onnxruntime", "numpy", "libc")
+STABLE = ("system", "machine", "cpu", "cpu_id", "cores_usable", "python", "onnxruntime", "numpy", "libc")
 
 
 class UsageError(Exception):

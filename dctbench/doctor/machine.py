@@ -15,6 +15,7 @@ from dctbench.errors import CannotJudgeError
 from dctbench.machine import host
 from dctbench.machine.cgroup import Throttling, throttling, worst_throttling
 from dctbench.machine.contention import NOTICED_CORES, NOTICED_STOLEN, Neighbours, Usage, busiest
+from dctbench.machine.processor import flags_known
 from dctbench.spec import suites
 from dctbench.text.format import format_percent, format_seconds, format_size
 
@@ -36,7 +37,7 @@ def findings(facts: Mapping[str, Any]) -> list[Finding]:
     """
     return [
         timer(*clock_steps(), facts["clocksource"]),
-        processor(facts, flags_known=host.flags_known(), hypervisor_known=host.hypervisor_known()),
+        processor(facts, flags_known=flags_known(), hypervisor_known=host.hypervisor_known()),
         governor(facts["governor"], facts["boost"], facts["virtualisation"]),
         *neighbours(*measure_load()),
         affinity(facts),

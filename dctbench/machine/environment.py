@@ -20,9 +20,9 @@ from typing import Any
 
 import psutil
 
-from dctbench.machine import host, nvml
+from dctbench.machine import host, nvml, processor
 from dctbench.machine.git import git_state
-from dctbench.machine.host import cpu_model, usable_cores
+from dctbench.machine.host import usable_cores
 from dctbench.model import Environment, digest
 from dctbench.protocol import PROTOCOL
 
@@ -69,9 +69,9 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
         "machine": platform.machine(),
         "virtualisation": host.virtualisation(),
         "container": host.container(),
-        "cpu": cpu_model(),
-        "cpu_id": host.cpu_id(),
-        "cpu_flags": host.cpu_flags(),
+        "cpu": processor.cpu_model(),
+        "cpu_id": processor.cpu_id(),
+        "cpu_flags": processor.cpu_flags(),
         "caches": host.cache_sizes(),
         "cores_physical": host.physical_cores(),
         "cores_logical": psutil.cpu_count(logical=True),

@@ -1,4 +1,4 @@
-"""What the operating system reports about the machine: processor, caches, container limits, hypervisor.
+"""What the operating system reports about the machine: cores, caches, memory, container limits, hypervisor.
 
 Functions return None (or an empty collection) if the system does not report a fact; nothing is guessed.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,62 +16,17 @@ from typing import NamedTuple
 import psutil
 
 from dctbench.errors import UnavailableError
-from dctbench.machine import cgroup
+from dctbench.machine import cgroup, processor
 from dctbench.machine.system_files import read_text
-
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16",
-         "amx_int8", "asimd", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
-"""The processor flags that determine the speed of matrix products."""
 
 _CPU = "/sys/devices/system/cpu"
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _HYPERVISORS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
-_X86_ID = ("vendor_id", "cpu family", "model", "stepping")
-_ARM_ID = ("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision")
-_SYSCTL = "/usr/sbin/sysctl"
-_SYSCTL_SECONDS = 5.0
-
-
-def cpu_model() -> str:
-    """Return the name of the processor, or of the board where the system names only that."""
-    board = (read_text("/proc/device-tree/model") or "").strip("\0")
-    named = _cpuinfo().get("model name") or board or _sysctl("machdep.cpu.brand_string")
-    return named or platform.processor() or platform.machine()
-
-
-def cpu_id() -> str | None:
-    """Return the numbers that identify a processor even if its name is shortened or says nothing.
-
-    On x86 these are vendor, family, model and stepping; on ARM implementer, architecture, variant, part and revision of
-    each kind of core; on macOS it is the model of the computer.
-    """
-    blocks = list(_cpuinfo_blocks())
-    words = [blocks[0].get(key, "?") for key in _X86_ID]
-    if set(words) - {"?"}:
-        return " ".join(words)
-    kinds = {"/".join(block.get(key, "?") for key in _ARM_ID) for block in blocks if "CPU part" in block}
-    return "+".join(sorted(kinds)) or _sysctl("hw.model")
-
-
-def cpu_flags() -> list[str]:
-    """Return those of `FLAGS` that this processor has."""
-    present = set(_flags().split())
-    return [flag for flag in FLAGS if flag in present]
-
-
-def flags_known() -> bool:
-    """Return whether the system reports the flags of the processor."""
-    return bool(_flags())
 
 
 def hypervisor_known() -> bool:
     """Return whether the flags of the processor tell if there is a hypervisor, as on x86."""
-    return bool(_cpuinfo().get("flags"))
-
-
-def _flags() -> str:
-    facts = _cpuinfo()
-    return facts.get("flags") or facts.get("Features") or ""
+    return bool(processor.facts().get("flags"))
 
 
 def cache_sizes() -> dict[str, int]:
@@ -150,7 +104,7 @@ def virtualisation() -> str | None:
 
     `hypervisor_known` tells these two apart.
     """
-    if "hypervisor" not in (_cpuinfo().get("flags") or "").split():
+    if "hypervisor" not in processor.facts().get("flags", "").split():
         return None
     clocks = read_text("/sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
     known = next((name for word, name in _HYPERVISORS.items() if word in clocks), None)
@@ -249,29 +203,3 @@ def require_proc(folder: Path = Path("/proc")) -> None:
 
 def _cores() -> int:
     return len(affinity() or ()) or os.cpu_count() or 1
-
-
-def _cpuinfo() -> dict[str, str]:
-    """Return the facts of the first processor in /proc/cpuinfo."""
-    return next(_cpuinfo_blocks())
-
-
-def _cpuinfo_blocks() -> Iterator[dict[str, str]]:
-    """Yield the facts of each processor in /proc/cpuinfo, at least once; some have further facts in the end."""
-    for block in (read_text("/proc/cpuinfo") or "").split("\n\n"):
-        lines = (line.partition(":") for line in block.splitlines())
-        yield {key.strip(): value.strip() for key, _, value in lines}
-
-
-def _sysctl(name: str) -> str | None:
-    """Return a value that the kernel of macOS reports."""
-    if platform.system() != "Darwin":
-        return None
-    try:
-        done = subprocess.run(
-            [_SYSCTL, "-n", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SYSCTL_SECONDS,
-            check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from dctbench.machine import host
+from dctbench.machine import processor
 
 MOST_HERTZ = 6e9
 """No processor has a faster clock."""
@@ -37,7 +37,7 @@ def most_flops_per_second(kind: str, name: str | None = None) -> float | None:
         name: of a GPU.
     """
     if kind == "cpu":
-        return _of_cores(host.cpu_flags(), os.cpu_count())
+        return _of_cores(processor.cpu_flags(), os.cpu_count())
     if kind == "cuda" and name is not None:
         words = name.replace("-", " ").split()
         found = next((rate for model, rate in _DATA_SHEETS.items() if model in words), None)

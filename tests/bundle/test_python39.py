@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from dctbench.bundle import board, target
-from dctbench.machine import energy, periodic, power_meters
+from dctbench.app.bundle import PROGRAMS
+from tests.support import ROOT
 
 OLDEST = (3, 9)
 MODULES = {"tomllib"}
@@ -72,10 +71,9 @@ def newer(source: str) -> Iterator[str]:
                 pass
 
 
-@pytest.mark.parametrize("module", [target, board, periodic, energy, power_meters], ids=lambda module: module.__name__)
-def test_a_program_of_a_bundle_uses_nothing_newer_than_python_39(module: object) -> None:
-    path = Path(str(getattr(module, "__file__")))  # noqa: B009 - a module of any name
-    assert list(newer(path.read_text(encoding="utf-8"))) == []
+@pytest.mark.parametrize(("room", "source"), [(room, source) for _, room, source in PROGRAMS])
+def test_a_program_of_a_bundle_uses_nothing_newer_than_python_39(room: str, source: str) -> None:
+    assert list(newer((ROOT / "dctbench" / room / source).read_text(encoding="utf-8"))) == []
 
 
 @pytest.mark.parametrize(

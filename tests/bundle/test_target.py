@@ -14,10 +14,10 @@ from typing import Any
 import numpy
 import pytest
 
-from dctbench.bundle import board
-from dctbench.bundle import target as bundled
+from dctbench.app.bundle import PROGRAMS
 from dctbench.catalog.engines import ENGINES
-from dctbench.machine import energy, periodic, power_meters
+from dctbench.machine import processor
+from tests.support import ROOT
 from tests.support.command import Cli, cli_in, plain_environment
 
 pytestmark = pytest.mark.skipif(ENGINES["onnxruntime"].missing() is not None, reason="no onnxruntime")
@@ -67,6 +67,7 @@ def test_results_of_a_target_without_torch_are_imported_and_later_rounds_join_th
     [environment] = target.results()["environments"].values()
     assert environment["source"] == "bundle"
     assert environment["torch"] is None
+    assert (environment["cpu"], environment["cpu_id"]) == (processor.cpu_model(), processor.cpu_id())
     imported = target.cli("import", "made/results.json")
     assert imported.code == 0, imported.err
     assert "2 results" in imported.out  # sdpa, and reformer, which is unsupported
@@ -184,8 +185,8 @@ def test_a_bundle_measures_no_error_on_inputs(cli: Cli, tmp_path: Path) -> None:
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The program of a bundle without cases, and what lies beside it."""
-    for module, name in ((bundled, "run.py"), (board, ""), (energy, ""), (periodic, ""), (power_meters, "")):
-        shutil.copy(str(module.__file__), tmp_path / name)
+    for name, room, source in PROGRAMS:
+        shutil.copy(ROOT / "dctbench" / room / source, tmp_path / name)
     (tmp_path / "bundle.json").write_text('{"rounds": 1, "energy": true, "cases": []}', encoding="utf-8")
     return tmp_path / "run.py"
 

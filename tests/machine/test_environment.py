@@ -23,7 +23,7 @@ def test_the_fingerprint_sees_the_stable_facts_and_not_the_load(monkeypatch: pyt
     monkeypatch.setattr("dctbench.machine.host.governor", lambda: "powersave")
     monkeypatch.setattr("platform.release", lambda: "another kernel")
     assert environment.collect({}).fingerprint == here.fingerprint
-    monkeypatch.setattr(environment, "cpu_model", lambda: "another processor")
+    monkeypatch.setattr("dctbench.machine.processor.cpu_model", lambda: "another processor")
     assert environment.collect({}).fingerprint != here.fingerprint
 
 
@@ -95,7 +95,8 @@ def test_the_package_of_every_engine_is_recorded() -> None:
 
 def test_processors_with_the_same_shortened_name_are_different_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     here = environment.collect({})
-    monkeypatch.setattr("dctbench.machine.host.cpu_id", lambda: "AuthenticAMD 6 1 0")  # an Athlon, which runs no torch
+    athlon = "AuthenticAMD 6 1 0"  # which runs no torch
+    monkeypatch.setattr("dctbench.machine.processor.cpu_id", lambda: athlon)
     assert environment.collect({}).fingerprint != here.fingerprint
 
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dctbench.machine import host, physical
+from dctbench.machine import physical, processor
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from dctbench.machine import host, physical
 def test_a_processor_does_at_most_its_widest_multiply_add_in_every_core_at_6_ghz(
     monkeypatch: pytest.MonkeyPatch, flags: list[str], cores: int | None, most: float | None
 ) -> None:
-    monkeypatch.setattr(host, "cpu_flags", lambda: flags)
+    monkeypatch.setattr(processor, "cpu_flags", lambda: flags)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert physical.most_flops_per_second("cpu") == most
 

@@ -37,7 +37,9 @@ OPTIONAL = {  # the modules that may import what an extra brings
 }
 BESIDE = {
     *(("dctbench/bundle/target.py", name) for name in ("board", "energy", "periodic", "power_meters")),
+    *(("dctbench/bundle/board.py", name) for name in ("processor", "system_files")),
     ("dctbench/machine/power_meters.py", "energy"),
+    ("dctbench/machine/processor.py", "system_files"),
     ("tests/support/telling.py", "hostile"),
 }
 """Programs that run elsewhere, each with the module that stands beside it there."""

@@ -7,7 +7,7 @@ import click
 from dctbench import catalog, errors
 from dctbench.cli.commands.list.printing import Record, print_list
 from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, unused_store_option, version_option
-from dctbench.machine import host, nvml
+from dctbench.machine import host, nvml, processor
 
 
 @click.command(
@@ -48,4 +48,4 @@ def _description(device: str) -> str:
     if device == "cuda":
         return ", ".join(f"cuda:{number} {gauge.facts().title}" for number, gauge in enumerate(nvml.visible()))
     cores = f", {host.usable_cores()} usable cores" if device == "cpu" else ""
-    return f"{host.cpu_model()}{cores}"
+    return f"{processor.cpu_model()}{cores}"
