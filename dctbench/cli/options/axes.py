@@ -30,7 +30,8 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
                      help="Implementations, with commas or globs ('dct*'), or package.module:Class for your own."),
         click.option("--task", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="Train small models on tasks and store their accuracy, one seed per round: mnist1d, "
-                          "mnist1d/scrambled, recall/4x, package.module:Class (`dctbench list tasks`)."),
+                          "mnist1d/scrambled, recall/4x, package.module:Class (`dctbench list tasks`). '*' leaves out "
+                          "those that only a GPU trains in time."),
         click.option("--seq", cls=Flag, section=SHAPE, metavar="VALUES", help=f"Sequence lengths, {_NUMBERS}."),
         click.option("--ratio", cls=Flag, section=SHAPE, metavar="VALUES",
                      help="Compression ratios n / n_kept, at least 1, in the same notation."),
