@@ -34,11 +34,13 @@ _NAMED = re.compile(r"(?P<name>\S.*?)\s+n\s*=\s*(?P<length>[0-9]{1,9})(?P<thousa
 class Point:
     """The case in one run: its latency in seconds, and how many times as fast as the reference it was there.
 
-    `speedup` is None where the reference was not measured beside it, and for the reference itself.
+    `samples` is how many samples the latency is made of: a single one gives no interval. `speedup` is None where the
+    reference was not measured beside it, and for the reference itself.
     """
 
     run: Run
     latency: Interval
+    samples: int
     speedup: Speedup | None
 
 
@@ -146,7 +148,7 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
             continue
         newest = _place(state.run, own)
         other = found.get(beside) if beside != case else None
-        series.setdefault(newest, []).append(Point(state.run, own.latency, compare(own, other)))
+        series.setdefault(newest, []).append(Point(state.run, own.latency, len(own.samples), compare(own, other)))
     points = _with_marks(series.get(newest, []))
     elsewhere = sum(map(len, series.values())) - len(points)
     return History(case, reference, newest[0], tuple(points), untimed, elsewhere)

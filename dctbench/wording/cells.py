@@ -63,13 +63,13 @@ def row(summary: Summary, speedup: Speedup | None, labels: Labels) -> SummaryRow
 
 def latency_words(summary: Summary) -> str:
     """`2.31 ms (1.94-3.03)`: the latency and the ends of its 95% interval; one sample has none."""
-    if summary.timed is not None and len(summary.samples) == 1:
-        return format_seconds(summary.timed.value)
-    return "-" if summary.timed is None else interval_words(summary.timed)
+    return "-" if summary.timed is None else interval_words(summary.timed, len(summary.samples))
 
 
-def interval_words(latency: Interval) -> str:
-    """`2.31 ms (1.94-3.03)`: a time and the ends of its 95% interval."""
+def interval_words(latency: Interval, samples: int) -> str:
+    """`2.31 ms (1.94-3.03)`: a time and the ends of its 95% interval; `2.31 ms` where it is of one sample."""
+    if samples == 1:
+        return format_seconds(latency.value)
     return format_seconds_with_interval(latency.value, latency.low, latency.high)
 
 
@@ -173,4 +173,5 @@ def failure_words(summary: Summary) -> str:
     if summary.latency is None:
         return failed
     ran = len(summary.medians)
-    return f"{failed}; {interval_words(summary.latency)} in the {f'{ran} processes' if ran > 1 else 'one'} that ran"
+    shown = interval_words(summary.latency, len(summary.samples))
+    return f"{failed}; {shown} in the {f'{ran} processes' if ran > 1 else 'one'} that ran"

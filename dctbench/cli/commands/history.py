@@ -81,7 +81,7 @@ def _texts(found: History, changes: Sequence[ChangePoint]) -> list[dict[str, str
         {
             "started": when(point.run),
             "run": point.run.short_id,
-            "latency (95% CI)": interval_words(point.latency),
+            "latency (95% CI)": interval_words(point.latency, point.samples),
             f"vs {found.reference}": marked(point.speedup),
             "new level": format_ratio(factors[i]) if i in factors else None,
         }

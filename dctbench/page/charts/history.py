@@ -102,6 +102,5 @@ def _hover(found: History, point: Point) -> str:
     beside = (
         f"<br>{format_ratio(point.speedup.ratio)} vs {escape(found.reference, quote=False)}" if point.speedup else ""
     )
-    return (
-        f"{escape(f'{point.run.short_id}, {when(point.run)}', quote=False)}<br>{interval_words(point.latency)}{beside}"
-    )
+    run = escape(f"{point.run.short_id}, {when(point.run)}", quote=False)
+    return f"{run}<br>{interval_words(point.latency, point.samples)}{beside}"

@@ -15,6 +15,7 @@ from dctbench.store import Store, open_store
 from dctbench.wording.history import sentences
 from tests.compare.test_history import METHOD, add, pair, sixteen_runs, store
 from tests.support.figures import on_white
+from tests.support.made import result
 
 __all__ = ["sixteen_runs", "store"]  # the fixtures
 
@@ -43,6 +44,15 @@ def test_without_a_change_only_the_runs_are_drawn(tmp_path: Path) -> None:
     [points] = figure["data"]
     assert points["customdata"][1].startswith("bbbbbbbb, 2026-03-01 00:00<br>")
     assert figure["layout"]["shapes"] == []
+
+
+def test_a_run_of_one_sample_shows_no_interval(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as opened:
+        add(opened, 0, [result("dct-x", 64, [3.61], ratio=8)])
+        add(opened, 1, [result("dct-x", 64, [3.61, 3.65], ratio=8)])
+        [points] = history_chart(history(opened, METHOD), [])["data"]
+    assert points["customdata"][0] == "00000000, 2026-01-01 03:04<br>3.61 s"
+    assert points["customdata"][1] == "00000001, 2026-01-02 03:04<br>3.63 s (3.61-3.65)"
 
 
 @pytest.mark.parametrize("title", ["dct-x r=8, n = 64", "</script><img onerror>"])
