@@ -9,10 +9,12 @@ import click
 from dctbench import errors
 from dctbench.analysis import REFERENCE
 from dctbench.app.atlas import Atlas, AtlasRequest, gallery_problems, make_atlas
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import (
     CONTEXT,
     Command,
     Flag,
+    complete_path,
     force_option,
     format_option,
     unused_store_option,
@@ -34,8 +36,9 @@ _PAGE = "The page"
     context_settings=CONTEXT,
     examples=("dctbench atlas reports/gallery/machines", "dctbench atlas lab.sqlite results.json -o lab.html"),
 )
-@click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE|STORE|URL ...")
+@click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE|STORE|URL ...", shell_complete=complete_path)
 @click.option("--reference", cls=Flag, metavar="IMPL", default=REFERENCE, show_default=True,
+              shell_complete=completion.axis("impl"),
               help="Method that the others are compared with.")  # fmt: skip
 @click.option("--check", cls=Flag, is_flag=True,
               help="Only check the files: whole, plausible, and naming nobody.")  # fmt: skip

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from dctbench import errors
 from dctbench.app.check import check, dry_run
 from dctbench.app.requests import CheckRequest
+from dctbench.cli.options import completion
 from dctbench.cli.options.axes import AXES, axis_options, axis_values, chosen_suite
 from dctbench.cli.options.baselines import print_saved, save_baseline_option
 from dctbench.cli.options.budgets import budget_options
@@ -52,13 +53,13 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 )
 @click.option("--base-python", cls=Flag, section=_BASE, metavar="PATH",
               help="An interpreter with dctbench and base installed: both are measured in turn, in pairs.")  # fmt: skip
-@click.option("--base-impl", cls=Flag, section=_BASE, metavar="NAME",
+@click.option("--base-impl", cls=Flag, section=_BASE, metavar="NAME", shell_complete=completion.axis("impl"),
               help="An implementation: it is measured in turn with those of --impl.")  # fmt: skip
-@click.option("--baseline", cls=Flag, section=_BASE, multiple=True, metavar="REF|FILE",
+@click.option("--baseline", cls=Flag, section=_BASE, multiple=True, metavar="REF|FILE", shell_complete=completion.runs,
               help="A stored run (id, label, a name given by --save-baseline) or an exported file. With one alone, "
                    "latencies are advisory; give a second run of the same code.")  # fmt: skip
 @axis_options("ci")
-@click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL",
+@click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL", shell_complete=completion.axis("impl"),
               help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
               help="How much slower may pass (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip

@@ -12,6 +12,7 @@ from dctbench import errors
 from dctbench.analysis.budgets import USUAL_MISS_RATE
 from dctbench.app.choose import NothingMeasuredError, choose
 from dctbench.app.requests import ChooseRequest
+from dctbench.cli.options import completion
 from dctbench.cli.options.axes import axis_values
 from dctbench.cli.options.budgets import budget_options, budgets_of
 from dctbench.cli.options.click_ext import (
@@ -52,23 +53,30 @@ _OF_LAYERS = ("reference", "min_accuracy", "task")
         "dctbench choose --seq 6000 --max-error 5% --measure",
     ),
 )
-@click.argument("run", required=False, metavar="[RUN]")
+@click.argument("run", required=False, metavar="[RUN]", shell_complete=completion.runs)
 @click.option("--seq", cls=Flag, section=_WHAT, required=True, metavar="N", help="The sequence length to decide for.")
-@click.option("--device", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this device.")
-@click.option("--dtype", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this dtype.")
-@click.option("--scope", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this scope.")
-@click.option("--mode", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this mode.")
-@click.option("--engine", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this engine.")
+@click.option("--device", cls=Flag, section=_WHAT, metavar="NAME", shell_complete=completion.axis("device"),
+              help="Only results of this device.")  # fmt: skip
+@click.option("--dtype", cls=Flag, section=_WHAT, metavar="NAME", shell_complete=completion.axis("dtype"),
+              help="Only results of this dtype.")  # fmt: skip
+@click.option("--scope", cls=Flag, section=_WHAT, metavar="NAME", shell_complete=completion.axis("scope"),
+              help="Only results of this scope.")  # fmt: skip
+@click.option("--mode", cls=Flag, section=_WHAT, metavar="NAME", shell_complete=completion.axis("mode"),
+              help="Only results of this mode.")  # fmt: skip
+@click.option("--engine", cls=Flag, section=_WHAT, metavar="NAME", shell_complete=completion.axis("engine"),
+              help="Only results of this engine.")  # fmt: skip
 @click.option("--batch", cls=Flag, section=_WHAT, metavar="N", help="Only results of this batch size.")
 @click.option("--heads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of heads.")
 @click.option("--head-dim", cls=Flag, section=_WHAT, metavar="N", help="Only results of this width of a head.")
 @click.option("--threads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of threads.")
-@click.option("--input", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this input.")
+@click.option("--input", cls=Flag, section=_WHAT, metavar="NAME", shell_complete=completion.axis("input"),
+              help="Only results of this input.")  # fmt: skip
 @click.option(
     "--model",
     cls=Flag,
     section=_WHAT,
     metavar="TARGET",
+    shell_complete=completion.axis("model"),
     help="Decide for this model, by its speed and its evaluation: minilm, or as with run.",
 )
 @click.option("--ranks", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of ranks.")
@@ -76,7 +84,8 @@ _OF_LAYERS = ("reference", "min_accuracy", "task")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
               help="Only results of this deadline, such as 10ms. At most --max-miss-rate of the calls (default: 1%) "
                    "may miss it.")  # fmt: skip
-@click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
+@click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", shell_complete=completion.axis("impl"),
+              help="The implementation that ratios refer to.")  # fmt: skip
 @budget_options
 @click.option(
     "--min-accuracy",
@@ -92,6 +101,7 @@ _OF_LAYERS = ("reference", "min_accuracy", "task")
     section="Budgets",
     multiple=True,
     metavar="NAMES",
+    shell_complete=completion.axis("task"),
     help="The same as --min-accuracy TASK=sdpa-2pt for each task.",
 )
 @click.option(

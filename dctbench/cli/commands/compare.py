@@ -7,6 +7,7 @@ import click
 from dctbench import catalog, errors
 from dctbench.app.session import how_to_measure
 from dctbench.cli.commands.history import print_history
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import (
     CONTEXT,
     Command,
@@ -32,9 +33,9 @@ _HOW, _SHOWN = "How to compare", "What is shown"
     context_settings=CONTEXT,
     examples=("dctbench compare latest~1 latest", "dctbench compare --history 'dct-x r=8 n=4096'"),
 )
-@click.argument("base", default="", metavar="[A]")
-@click.argument("head", default="latest", metavar="[B]")
-@click.option("--reference", cls=Flag, section=_HOW, metavar="IMPL",
+@click.argument("base", default="", metavar="[A]", shell_complete=completion.runs)
+@click.argument("head", default="latest", metavar="[B]", shell_complete=completion.runs)
+@click.option("--reference", cls=Flag, section=_HOW, metavar="IMPL", shell_complete=completion.axis("impl"),
               help="Implementation whose latency cancels drift (default: that of the check of B against A, if there "
                    "was one, else sdpa or full).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_HOW, metavar="PCT",

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dctbench import doctor
+from dctbench.cli.options import completion
 from dctbench.cli.options.axes import named_suite
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.tables.records import print_records
@@ -28,7 +29,7 @@ _GAP = "  "
               help="Measure the ceilings of this machine (matrix products per dtype, a copy) and the rates that "
                    "plan the transforms, and store both for this environment. Takes about half a minute for each "
                    "device.")  # fmt: skip
-@click.option("--suite", cls=Flag, metavar="NAME|FILE",
+@click.option("--suite", cls=Flag, metavar="NAME|FILE", shell_complete=completion.suites_and_files,
               help="Check the environment of this suite's cases, whose variables may differ. That of `ci` is also the "
                    "one of `check` and `noise`.")  # fmt: skip
 @store_option

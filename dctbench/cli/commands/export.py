@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dctbench import catalog, errors
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
 from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.terminal.files import check_writable, print_document, write_whole
@@ -21,8 +22,8 @@ from dctbench.runs.lookup import disclosure, forwarded, resolve
     context_settings=CONTEXT,
     examples=("dctbench export json -o baseline.json", "dctbench export latex latest~1 > table.tex"),
 )
-@click.argument("form", metavar="FORMAT")
-@click.argument("run", default="latest", metavar="[RUN]")
+@click.argument("form", metavar="FORMAT", shell_complete=completion.names(lambda: FORMATS))
+@click.argument("run", default="latest", metavar="[RUN]", shell_complete=completion.runs)
 @click.option("-o", "--output", cls=Flag, metavar="FILE", help="Write to this file (default: standard output).")
 @force_option()
 @host_label_option("Options")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dctbench import errors
-from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, complete_path, store_option, version_option
 from dctbench.importers import read_file
 from dctbench.store import open_store
 from dctbench.text.format import pluralize
@@ -17,7 +17,7 @@ from dctbench.text.format import pluralize
     context_settings=CONTEXT,
     examples=("dctbench import baseline.json", "dctbench import .benchmarks/0001_unsaved.json --store other.sqlite"),
 )
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_path)
 @store_option
 @version_option
 def command(file: str, store: str) -> int:

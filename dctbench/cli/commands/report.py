@@ -12,6 +12,7 @@ import click
 
 from dctbench import errors
 from dctbench.app.session import how_to_measure
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
 from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.tables.damage import refuse_damage
@@ -35,7 +36,7 @@ _PAGE = "The page"
     context_settings=CONTEXT,
     examples=("dctbench report", "dctbench report laptop server --compress -o both.html"),
 )
-@click.argument("runs", nargs=-1, metavar="[RUN ...]")
+@click.argument("runs", nargs=-1, metavar="[RUN ...]", shell_complete=completion.runs)
 @click.option(
     "-o",
     "--output",
@@ -47,8 +48,9 @@ _PAGE = "The page"
     help="Write the page to this file.",
 )
 @click.option("--title", cls=Flag, section=_PAGE, metavar="TEXT", help="Heading; by default the run's label or id.")
-@click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", help="Method that speed-ups compare with.")
-@click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF",
+@click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", shell_complete=completion.axis("impl"),
+              help="Method that speed-ups compare with.")  # fmt: skip
+@click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF", shell_complete=completion.runs,
               help="A run to compare the first one with (default: the base of its check).")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_PAGE, metavar="CASE",
               help="Show one case over all stored runs, by its id or such as 'dct-x r=8 n=4096'; from ten runs "

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dctbench.app.code_loading import check_configured_suite
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import Flag, Function
 from dctbench.spec import axes as names
 from dctbench.spec import suites
@@ -25,10 +26,13 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
     """Add --suite, with that default, and one flag per axis."""
     options = [
         click.option("--suite", cls=Flag, section=WHAT, default=suite, show_default=True, metavar="NAME|FILE",
+                     shell_complete=completion.suites_and_files,
                      help="A shipped suite (`dctbench list suites`) or a TOML file. Other flags override it."),
         click.option("--impl", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("impl"),
                      help="Implementations, with commas or globs ('dct*'), or package.module:Class for your own."),
         click.option("--task", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("task"),
                      help="Train small models on tasks and store their accuracy, one seed per round: mnist1d, "
                           "mnist1d/scrambled, recall/4x, package.module:Class (`dctbench list tasks`). '*' leaves out "
                           "those that only a GPU trains in time."),
@@ -42,10 +46,13 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--heads", cls=Flag, section=SHAPE, metavar="VALUES", help="Numbers of heads."),
         click.option("--head-dim", cls=Flag, section=SHAPE, metavar="VALUES", help="Widths of a head."),
         click.option("--dtype", cls=Flag, section=SHAPE, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("dtype"),
                      help="float32, bfloat16, float16 or float64 (fp32, bf16, fp16, fp64)."),
         click.option("--scope", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("scope"),
                      help="attention (q, k, v -> out), layer (projections too), encoder (the paper's) or model."),
         click.option("--model", cls=Flag, section=WHAT, multiple=True, metavar="TARGET",
+                     shell_complete=completion.axis("model"),
                      help="A model whose attention is replaced: package.module:function, hf:FOLDER, or minilm."),
         click.option("--layers", cls=Flag, section=WHAT, multiple=True, metavar="LIST",
                      help="With --model: which of its attentions, such as 0,2,4, or 2.. (default: all)."),
@@ -54,13 +61,17 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--recover", cls=Flag, section=WHAT, metavar="STEPS",
                      help="With --model: train the converted model for so many steps to reproduce the original."),
         click.option("--input", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("input"),
                      help="Also measure the error, and the spectrum, on this data: noise, smooth, digits, photo, ecg, "
                           "text or minilm:LAYER."),
         click.option("--mode", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("mode"),
                      help="forward, backward or train (both)."),
         click.option("--engine", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("engine"),
                      help="eager, compile (torch.compile), cudagraph (CUDA), or a deployment engine: onnxruntime, ..."),
         click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
+                     shell_complete=completion.axis("device"),
                      help="cpu, cuda:0, mps: see `dctbench list devices`."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
                      help="Threads that torch may use (default: its own choice). A training of --task has one."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import Flag, Function
 from dctbench.cli.terminal.streams import typed
 from dctbench.store import checked_baseline_name
@@ -25,6 +26,7 @@ def save_baseline_option(section: str, *, when: str, needs: str = "") -> Callabl
     """
     return click.option(
         "--save-baseline", cls=Flag, section=section, metavar="NAME", callback=_checked,
+        shell_complete=completion.baselines,
         help=f"{when}, save the run as the baseline of this name{needs and f' (only with {needs})'}.",
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from dctbench import __version__
 from dctbench.store import DEFAULT_STORE
@@ -17,12 +18,20 @@ _ALIASES = {"markdown": "md"}
 PROGRESS = ("auto", "live", "plain", "none")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EVERYWHERE = "Everywhere"
+_PATHS = {"FILE", "FOLDER", "PATH", "STORE"}
+
+
+def complete_path(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete paths."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 class Flag(click.Option):
-    """An option with the heading under which the help lists it."""
+    """An option with the heading under which the help lists it. Shells complete paths where its value is one."""
 
     def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
+        if _PATHS & set((kwargs.get("metavar") or "").split("|")):
+            kwargs.setdefault("shell_complete", complete_path)
         super().__init__(*args, **kwargs)
         self.section = section
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +96,13 @@ class LazyGroup(click.Group):
 
 class CommandLine(LazyGroup):
     """The outermost group, which reads the defaults of flags from the current folder's pyproject.toml."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the line. While a shell completes it, nothing is invoked, and wrong defaults are no defaults."""
+        if ctx.resilient_parsing:
+            with suppress(UsageError):
+                ctx.default_map = defaults(self, ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that is asked for, with those defaults."""

@@ -1,8 +1,7 @@
-"""Groups of commands: their help, their completion, and the defaults that pyproject.toml sets for them."""
+"""Groups of commands: their help, and the defaults that pyproject.toml sets for them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from dctbench.cli import cli as root
 from dctbench.cli.options.click_ext import Command
 from dctbench.cli.options.groups import LazyGroup
 from tests.fuzz.command import command, folder
-from tests.support.command import Cli
 
 GROUPS = ((), ("store",), ("list",))
 
@@ -64,23 +62,6 @@ def test_an_unknown_command_is_refused_with_the_nearest(words: tuple[str, ...], 
     done = command(*words)
     assert done.code == 2
     assert done.err == f"dctbench: there is no command 'dctbench {' '.join(words)}'\n  {hint}\n"
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_commands_of_groups_and_their_flags(cli: Cli, shell: str) -> None:
-    def completed(line: str) -> set[str]:
-        *before, last = line.split(" ")
-        place = last if shell == "fish" else str(len(before))
-        done = cli(_DCTBENCH_COMPLETE=f"{shell}_complete", COMP_WORDS=line, COMP_CWORD=place)
-        assert (done.code, done.err) == (0, "")
-        return set(re.split(r"[\s,]+", done.out))
-
-    assert f"{shell}_complete" in cli(_DCTBENCH_COMPLETE=f"{shell}_source").out
-    assert {"run", "store", "list"} <= completed("dctbench ")
-    below = completed("dctbench store p")
-    assert {"prune", "push"} <= below
-    assert "info" not in below
-    assert "--older-than" in completed("dctbench store prune --old")
 
 
 def test_a_table_for_a_group_sets_the_flag_of_each_of_its_commands(place: Path) -> None:

@@ -6,6 +6,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.commands.list.printing import print_list
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, store_option, version_option
 from dctbench.runs.lookup import disclosure, forwarded, resolve
 
@@ -16,7 +17,7 @@ from dctbench.runs.lookup import disclosure, forwarded, resolve
     context_settings=CONTEXT,
     examples=("dctbench list cases", "dctbench list cases latest~1 --format json"),
 )
-@click.argument("run", default="latest", metavar="[RUN]")
+@click.argument("run", default="latest", metavar="[RUN]", shell_complete=completion.runs)
 @store_option
 @format_option
 @version_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dctbench import errors
+from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, unused_format_option, version_option
 from dctbench.cli.terminal.streams import typed
 from dctbench.store import open_store
@@ -16,7 +17,7 @@ from dctbench.store import open_store
     context_settings=CONTEXT,
     examples=("dctbench store forget main", "dctbench store forget release-1.2 --store server.sqlite"),
 )
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completion.baselines)
 @store_option
 @unused_format_option
 @version_option

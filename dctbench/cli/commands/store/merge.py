@@ -6,7 +6,15 @@ import click
 
 from dctbench import errors
 from dctbench.cli.commands.store.copying import baselines_option, copy_stores
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, unused_store_option, version_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    Flag,
+    complete_path,
+    format_option,
+    unused_store_option,
+    version_option,
+)
 
 
 @click.command(
@@ -18,7 +26,7 @@ from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option
         "dctbench store merge damaged.sqlite --into new.sqlite --baselines",
     ),
 )
-@click.argument("stores", nargs=-1, required=True, metavar="STORE|URL ...")
+@click.argument("stores", nargs=-1, required=True, metavar="STORE|URL ...", shell_complete=complete_path)
 @click.option("--into", cls=Flag, metavar="STORE", help="The target; created when it does not exist.")
 @baselines_option
 @unused_store_option
