@@ -7,7 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench.attention import build, window
 from dctbench.attention.window import WindowAttention
@@ -91,6 +93,49 @@ def test_a_window_over_all_tokens_does_not_run_flex_attention(monkeypatch: pytes
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown form 'dense'"):
         build("window", seq_len=8, dim=4, heads=1, form="dense")
+
+
+@pytest.mark.parametrize("real_tokens", [None, (300, 17)])
+def test_long_sequences_are_computed_in_blocks(real_tokens: tuple[int, ...] | None) -> None:
+    shape = Shape(seq_len=300, heads=2, head_dim=4, ratio=1, real_tokens=real_tokens, batch=2, seed=0)
+    layer = WindowAttention(**shape.sizes, half_width=7, dtype=torch.float64)
+    assert not layer.computes_all
+    expected = attended(layer, shape.x(), shape.mask(), neighbours(7))
+    assert_real_rows_close(layer(shape.x(), shape.mask()), expected, shape.mask())
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_overlapping_blocks_of_keys_are_views(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    stored: list[int] = []
+
+    def spy(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None) -> Tensor:
+        stored.extend(x.untyped_storage().nbytes() // x.element_size() for x in (k, v))
+        return scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
+
+    monkeypatch.setattr(window, "scaled_dot_product_attention", spy)
+    layer = WindowAttention(seq_len=640, dim=16, heads=2, half_width=64)
+    layer(torch.randn(batch, 640, 16))
+    assert stored == [batch * (640 + 2 * 64) * 16] * 2
+
+
+def test_no_window_costs_more_than_the_whole_matrix() -> None:
+    full = build("full", seq_len=256, dim=8, heads=2)
+    assert WindowAttention(seq_len=256, dim=8, heads=2).flops() == full.flops()  # type: ignore[operator]
+    assert WindowAttention(seq_len=1024, dim=8, heads=2).attend_flops() < 4 * 1024**2 * 8
+
+
+@pytest.mark.parametrize("half_width", [0, 5, 127, 128, 200, 255, 300, 400])
+@pytest.mark.parametrize("seq_len", [50, 128, 256, 700, 1024])
+def test_the_blocks_of_flex_attention_are_those_of_torchs_own_function(seq_len: int, half_width: int) -> None:
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    made = window.near_blocks(seq_len, half_width, torch.device("cpu"))
+    known = create_block_mask(made.mask_mod, None, None, seq_len, seq_len, device="cpu")
+    assert made.seq_lengths == known.seq_lengths
+    assert made.BLOCK_SIZE == known.BLOCK_SIZE
+    for name in ("kv_num_blocks", "kv_indices", "full_kv_num_blocks", "full_kv_indices", "q_num_blocks", "q_indices",
+                 "full_q_num_blocks", "full_q_indices"):  # fmt: skip
+        torch.testing.assert_close(getattr(made, name), getattr(known, name), msg=name)
 
 
 def test_cost_is_linear_in_the_length() -> None:
