@@ -42,7 +42,7 @@ class OneKernelAttention(SDPAttention):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
-        self._approved: set[tuple[object, ...]] = set()
+        self._restricted: dict[tuple[object, ...], bool] = {}
         own = self.q_proj.weight
         if own.device.type != "meta":
             self.kernel(own.device, own.dtype)
@@ -62,12 +62,16 @@ class OneKernelAttention(SDPAttention):
     def run(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Call `scaled_dot_product_attention` with the kernel, after torch has confirmed it for such tensors.
 
-        torch is asked once per kind of call, since asking takes time that would be measured.
+        torch is asked once per kind of call, since asking takes time that would be measured. So does the restriction,
+        which is left out where torch chooses the kernel anyway.
         """
         kind = (q.shape, k.shape, q.stride(), q.dtype, q.device, mask is None, q.requires_grad, torch.is_grad_enabled())
-        if kind not in self._approved:
-            self.choice(q, k, v, mask)
-            self._approved.add(kind)
+        restricted = self._restricted.get(kind)
+        if restricted is None:
+            wanted = self.choice(q, k, v, mask)
+            restricted = self._restricted[kind] = super().choice(q, k, v, mask) != wanted
+        if not restricted:
+            return scaled_dot_product_attention(q, k, v, attn_mask=mask)
         with sdpa_kernel(self.backend):
             return scaled_dot_product_attention(q, k, v, attn_mask=mask)
 

@@ -36,12 +36,15 @@ def segment_means(x: Tensor, table: Tensor, real: Tensor | None) -> tuple[Tensor
     seq_len = x.shape[-2]
     if real is None and count * longest == seq_len:
         return x.unflatten(-2, (count, longest)).mean(-2), None
-    present = torch.ones(seq_len, dtype=torch.bool, device=x.device) if real is None else real
-    # One more row for "no position". Unlike a scatter, a gather sums in a fixed order on every device.
-    present = torch.cat([present, present.new_zeros(*present.shape[:-1], 1)], dim=-1)
-    kept = present[..., table]  # (..., count, longest)
+    # Unlike a scatter, a gather sums in a fixed order on every device.
     rows = x.index_select(-2, table.flatten().clamp(max=seq_len - 1)).unflatten(-2, (count, longest))
-    total = rows.masked_fill(~kept[..., None], 0.0).sum(-2)
+    if real is None:
+        has_last = table[:, -1:] < seq_len  # (count, 1): segments differ by one position
+        total = rows[..., :-1, :].sum(-2) + rows[..., -1, :].masked_fill(~has_last, 0.0)
+        return total / (longest - 1 + has_last.to(x.dtype)), None
+    # One more row for "no position".
+    present = torch.cat([real, real.new_zeros(*real.shape[:-1], 1)], dim=-1)
+    kept = present[..., table]  # (..., count, longest)
     number = kept.sum(-1)  # (..., count)
-    means = total / number.clamp(min=1)[..., None].to(x.dtype)
-    return means, None if real is None else number > 0
+    means = rows.masked_fill(~kept[..., None], 0.0).sum(-2) / number.clamp(min=1)[..., None].to(x.dtype)
+    return means, number > 0

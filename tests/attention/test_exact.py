@@ -123,7 +123,26 @@ def test_torch_is_asked_for_its_kernel_once_per_kind_of_call(monkeypatch: pytest
             layer(torch.randn(2, 16, 16))
             layer(torch.randn(2, 16, 16), mask)
             layer(torch.randn(1, 16, 16))
-    assert [tuple(shape) for shape in asked] == [(2, 2, 16, 8), (2, 2, 16, 8), (1, 2, 16, 8)]
+    kinds = [(2, 2, 16, 8), (2, 2, 16, 8), (1, 2, 16, 8)]
+    assert [tuple(shape) for shape in asked] == [kind for kind in kinds for _ in ("its kernel", "that without it")]
+
+
+def test_a_call_is_restricted_only_where_torch_would_choose_another_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The restriction takes microseconds of Python, which the same kernel under the name `sdpa` does not have."""
+    entered: list[SDPBackend] = []
+
+    def counted(backend: SDPBackend) -> Any:
+        entered.append(backend)
+        return sdpa_kernel(backend)
+
+    layers = [layer_class(seq_len=16, dim=16, heads=2) for layer_class in (FlashAttention, MathAttention)]
+    x = torch.randn(2, 16, 16)
+    with torch.inference_mode():
+        outputs = [layer(x) for layer in layers]
+        monkeypatch.setattr("dctbench.attention.sdpa_kernels.sdpa_kernel", counted)
+        for layer, output in zip(layers, outputs, strict=True):
+            assert torch.equal(layer(x), output)
+    assert entered == [SDPBackend.MATH]
 
 
 def test_a_forced_kernel_leaves_torchs_settings_as_they_were() -> None:
