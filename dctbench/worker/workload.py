@@ -83,8 +83,8 @@ class Workload:
             self._renew_from_pool(numbers)
             return
         for number in numbers[-len(self.arguments) :]:
-            for argument in self.arguments[number % len(self.arguments)]:
-                inputs.redraw_rows(argument, SEED, number, VOCABULARY)
+            for place, argument in enumerate(self.arguments[number % len(self.arguments)]):
+                inputs.redraw_rows(argument, SEED, number, VOCABULARY, place)
 
     def _renew_from_pool(self, numbers: range) -> None:
         """Write other inputs into those of calls, in place: the pool has one more than rotate, so they differ."""

@@ -174,6 +174,16 @@ def test_nothing_is_timed_but_one_call_and_the_module(mode: str, scope: str) -> 
     assert timed_functions(subject) == 2 * [code_of(subject.call), *inside]
 
 
+def test_queries_keys_and_values_stay_independent_when_they_are_renewed() -> None:
+    subject = make_workload(case := Case("full", 32, heads=2, head_dim=8, scope="attention"), make_module(case))
+    for call in range(400):
+        subject.renew(range(call, call + 1))
+    for arguments in subject.arguments:
+        q, k, v = (argument.flatten(0, 1) for argument in arguments)
+        for one, other in ((q, k), (q, v), (k, v)):
+            assert not (one == other).all(-1).any()
+
+
 class Doubles:
     """A session of an engine that doubles its input."""
 

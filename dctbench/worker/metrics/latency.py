@@ -195,12 +195,12 @@ def measure(
         progress: how much of the time limit of the case is left; None for a case that begins now.
     """
     progress = progress or Progress(sampling.limit, clock=timer.clock)
-    per_call = first if first is not None and first >= sampling.long_call else None
-    if per_call is not None and not sampling.turns:
-        long = _of_a_long_call(timer, sampling, per_call, disturbed, progress)
-        if long is not None:
+    per_call: float | None = None
+    if first is not None and first >= sampling.long_call:
+        if sampling.turns:
+            per_call = _long_again(timer, sampling, first, progress)
+        elif (long := _of_a_long_call(timer, sampling, first, disturbed, progress)) is not None:
             return long
-        per_call = None
     per_call = per_call or _warm_up(timer, sampling, progress)
     calls = 1
     if per_call < sampling.sample_least:
@@ -208,6 +208,18 @@ def measure(
     if sampling.turns:
         return _in_turns(timer, sampling, calls, per_call, turn, progress)
     return _until_precise(timer, sampling, calls, disturbed, progress)
+
+
+def _long_again(timer: Timer, sampling: Sampling, first: float, progress: Progress) -> float | None:
+    """Return the seconds of one more call if it is long like the first, which has warmed it up then; else None.
+
+    A first call may load kernels, or compile. If the time limit leaves no room for another, it is believed.
+    """
+    if not progress.allows(first):
+        return first
+    seconds = timer.time(1)
+    progress.step()
+    return seconds if seconds >= sampling.long_call else None
 
 
 def _of_a_long_call(

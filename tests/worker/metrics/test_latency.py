@@ -213,9 +213,23 @@ def test_in_turns_a_time_limit_ends_sampling_between_two_turns_and_waiting_does_
         clock.now += 100.0  # in which the other process measures
 
     timer = clock.timer(number_itself, work(clock, lambda i: 2.0))
-    progress = Progress(9.0, clock=lambda: clock.now)
+    progress = Progress(11.0, clock=lambda: clock.now)
     samples = latency.measure(timer, Sampling(turns=7, samples_least=7), turn=turn, first=2.0, progress=progress)
-    assert (samples.stop_reason, samples.turns) == ("limit", (1, 1, 1, 1))
+    assert (samples.stop_reason, samples.turns, samples.warmup_calls) == ("limit", (1, 1, 1, 1), 1)
+
+
+def test_in_turns_too_a_call_that_is_long_only_once_is_warmed_up(clock: Clock) -> None:
+    timer = clock.timer(number_itself, work(clock, lambda i: 1e-4))
+    samples = latency.measure(timer, Sampling(turns=4), first=3.0)
+    assert samples.warmup_calls * 1e-4 >= Sampling().warmup_least
+    assert samples.calls_per_sample >= 10
+
+
+def test_in_turns_a_long_first_call_is_believed_where_the_time_limit_leaves_no_room_for_another(clock: Clock) -> None:
+    timer = clock.timer(number_itself, work(clock, lambda i: 70.0))
+    progress = Progress(60.0, clock=lambda: clock.now)
+    samples = latency.measure(timer, Sampling(turns=4), first=70.0, progress=progress)
+    assert (samples.warmup_calls, samples.stop_reason, samples.turns) == (0, "limit", (5,))
 
 
 def test_a_sign_of_life_is_given_about_once_a_second(clock: Clock) -> None:
