@@ -21,6 +21,9 @@ NESTED = 0.25
 MOST_ARGUMENTS, DEEPEST = 10, 10
 SHORTEST = 4
 """Expressions have more than n / 4 symbols."""
+LEAST_LENGTH, MOST_LENGTH = 32, 8192
+"""An expression of depth 10 has 800 symbols on average, and hardly one in 1000 has more than 8192. At four times that
+length and more, practically all would be drawn again."""
 
 
 class ListOps(Task):
@@ -34,8 +37,8 @@ class ListOps(Task):
 
     def __init__(self, seq_len: int | None = None, variants: tuple[str, ...] = ()) -> None:
         super().__init__(seq_len, variants)
-        if self.seq_len < 32:
-            raise UnsupportedError(f"listops needs a length of at least 32; got {self.seq_len}")
+        if not LEAST_LENGTH <= self.seq_len <= MOST_LENGTH:
+            raise UnsupportedError(f"listops needs a length of {LEAST_LENGTH} to {MOST_LENGTH}; got {self.seq_len}")
 
     def draw(self, rng: np.random.Generator, count: int, split: Split) -> Examples:
         """Return symbols (count, n), filled up with blanks, and the values (count,)."""
