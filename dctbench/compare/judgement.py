@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
@@ -82,6 +83,14 @@ class Comparison:
 
         return [run for run in self.further if all(timed(run, case) for case in cases)]
 
+    @cached_property
+    def _at_shape(self) -> Mapping[tuple[str, tuple[object, ...]], list[Case]]:
+        """The cases of head by implementation and shape, since a run may have thousands."""
+        found: dict[tuple[str, tuple[object, ...]], list[Case]] = {}
+        for case in self.head:
+            found.setdefault((case.implementation, case.shape), []).append(case)
+        return found
+
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
         """Return the references that ran beside a case on both sides, without the case itself.
 
@@ -90,7 +99,7 @@ class Comparison:
         found = {}
         own = [summary for summary in self.sides(case) if summary is not None]
         for name in names:
-            beside = [c for c in self.head if c.implementation == name and c.shape == case.shape and c in self.base]
+            beside = [c for c in self._at_shape.get((name, case.shape), ()) if c in self.base]
             beside = [c for c in beside if self.head[c].status == self.base[c].status == "ok"]
             beside = [c for c in beside if self.one_environment(*own, self.base[c], self.head[c])]
             if beside and name != case.implementation:

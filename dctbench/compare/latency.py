@@ -102,7 +102,8 @@ def _latency_call(one: Timed, slower: bool, faster: bool, rules: Rules) -> Laten
     if agreed and (slower if move is LatencyCall.SLOWER else faster and move is LatencyCall.FASTER):
         return move
     worse = LatencyCall.SLOWER in moves.values()
-    if move is LatencyCall.WITHIN and not worse and (most or _plainly_within(one, rules)):
+    quiet = agreed if _asks_for_any_change(one, rules) else not worse
+    if move is LatencyCall.WITHIN and quiet and (most or _plainly_within(one, rules)):
         return LatencyCall.WITHIN
     if not most or not worse:  # a gain that is not proven fails nothing
         return LatencyCall.WITHIN if most else LatencyCall.OPEN
@@ -114,7 +115,12 @@ def _at_most(one: Timed, rules: Rules) -> bool:
 
     Two stored runs fail nothing, and have what they have. So of them only what is plainly within is called so.
     """
-    return (rules.confirm or one.change.anytime) and one.change.count >= rules.max_pairs
+    return not _asks_for_any_change(one, rules) and one.change.count >= rules.max_pairs
+
+
+def _asks_for_any_change(one: Timed, rules: Rules) -> bool:
+    """Whether a gain counts as much as a loss: of two stored runs. A gate fails by losses alone."""
+    return not rules.confirm and not one.change.anytime
 
 
 def _movement(one: Timed, series: str | None, rules: Rules) -> LatencyCall:
@@ -124,13 +130,23 @@ def _movement(one: Timed, series: str | None, rules: Rules) -> LatencyCall:
         return LatencyCall.WITHIN
     if effect > tolerance:
         return LatencyCall.SLOWER
-    less = (1 - one.change.effect(None)) * one.seconds > one.step  # else the reference became slower
-    return LatencyCall.FASTER if less and effect < 1 / tolerance else LatencyCall.WITHIN
+    return LatencyCall.FASTER if _takes_less(one) and effect < 1 / tolerance else LatencyCall.WITHIN
+
+
+def _takes_less(one: Timed) -> bool:
+    """Whether a case takes fewer seconds than before. Else a gain over the reference is a loss of the reference."""
+    return (1 - one.change.effect(None)) * one.seconds > one.step
 
 
 def _plainly_within(one: Timed, rules: Rules) -> bool:
-    """Whether the whole interval is within the tolerance or under the floor, and the references did not move."""
-    interval = one.change.interval(one.primary)
+    """Whether the interval is within the tolerance or under the floor, and the references did not move.
+
+    Both ends are asked for where a gain counts, else the upper one.
+    """
+    interval, tolerance = one.change.interval(one.primary), 1 + rules.tolerance(one.case)
     if interval is None or one.change.moved > MOVED:
         return False
-    return interval.high <= 1 + rules.tolerance(one.case) or (interval.high - 1) * one.seconds < one.floor
+    no_loss = interval.high <= tolerance or (interval.high - 1) * one.seconds < one.floor
+    if not _asks_for_any_change(one, rules) or not _takes_less(one):
+        return no_loss
+    return no_loss and (interval.low >= 1 / tolerance or (1 - interval.low) * one.seconds < one.floor)

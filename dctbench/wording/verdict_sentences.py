@@ -50,6 +50,10 @@ _BUDGET_REMEDIES = {
 _IN_TURN = "in turn with dctbench check --base-python"
 _ANOTHER = f"name a second run of base with another --baseline, or measure {_IN_TURN}"
 _FURTHER = f"name further runs of base with --baseline, or measure {_IN_TURN}"
+_SINGLE_RUNS = (
+    "two runs of the same code can differ by more than their processes show: before a change is blamed on the code, "
+    f"measure both {_IN_TURN}"
+)
 _DISTURBED = 1.05
 """A raw change that differs from the change against the reference by this factor is mentioned."""
 
@@ -144,9 +148,20 @@ def warnings(outcome: ComparisonOutcome) -> list[str]:
     found = [_line(text) for text in check.warnings] if check else []
     judgement = outcome.judgement
     found += [_advisory(judgement.advisory, outcome)] if judgement.advisory else []
+    found += [_SINGLE_RUNS] if _rests_on_single_runs(outcome) else []
     found += [cannot_fail(judgement.blind)] if judgement.blind else []
     found += [not_seen(judgement.sensitivity)] if judgement.sensitivity else []
     return found + ([_launch_bound(judgement.launch_bound, labels_of(outcome))] if judgement.launch_bound else [])
+
+
+def _rests_on_single_runs(outcome: ComparisonOutcome) -> bool:
+    """Whether two stored runs that no check joins differ in a latency."""
+    changed = (VerdictKind.SLOWER, VerdictKind.FASTER)
+    return (
+        outcome.informs
+        and _check(outcome) is None
+        and any(verdict.kind in changed for verdict in outcome.judgement.verdicts)
+    )
 
 
 def _advisory(cases: Sequence[Case], outcome: ComparisonOutcome) -> str:

@@ -13,6 +13,7 @@ from dctbench.compare.check_settings import check_settings
 from dctbench.compare.stored import NoResultsError, compare_stored
 from dctbench.model import Measurement, Reason, ReasonCode, Result, ResultDetails, RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
+from dctbench.wording.verdict_sentences import warnings
 from tests.support.made import ELSEWHERE, ENVIRONMENT, elsewhere
 from tests.support.outcomes import BASE, HEAD, in_rounds
 
@@ -58,6 +59,23 @@ def test_what_is_not_told_apart_is_never_called_unchanged_however_many_processes
     assert verdict.high is not None
     assert verdict.high > 1.25
     assert (verdict.kind, verdict.reason) == (VerdictKind.INCONCLUSIVE, Reason(ReasonCode.NEEDS_PROCESSES))
+
+
+@pytest.mark.parametrize("effect", [0.82, 1 / 0.82, 0.78])
+def test_a_large_gain_that_is_possible_is_called_unchanged_no_more_than_a_loss(effect: float) -> None:
+    before = [1.676e-3, 2e-3, 2.386e-3]
+    base = [*in_rounds("sdpa", [4e-3] * 3), *in_rounds("dct-x", before, ratio=8)]
+    head = [*in_rounds("sdpa", [4e-3] * 3), *in_rounds("dct-x", [effect * took for took in before], ratio=8)]
+    outcome = compare_stored(recorded(base), recorded(head, head=True))
+    [verdict] = [v for v in outcome.judgement.verdicts if v.case.implementation == "dct-x" and v.metric == "latency"]
+    assert verdict.kind is VerdictKind.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [(4e-3, True), (1e-3, True), (2e-3, False)])
+def test_a_change_between_single_runs_is_told_with_what_it_rests_on(seconds: float, warned: bool) -> None:
+    outcome = compare_stored(recorded(rounds(6)), recorded(rounds(6, seconds), head=True))
+    told = any("two runs of the same code can differ by more than their processes show" in w for w in warnings(outcome))
+    assert told == warned
 
 
 def test_a_slowdown_between_two_runs_needs_no_fresh_processes_and_fails_nothing() -> None:
