@@ -19,6 +19,7 @@ from dctbench.catalog import Kind, recorded_implementation
 from dctbench.catalog.tasks import TASKS
 from dctbench.model import Case, TaskName
 from dctbench.stats.chains import chains
+from dctbench.stats.multiple import holm
 from dctbench.stats.paired import Mean, quotient
 from dctbench.stats.robust import Interval
 
@@ -82,6 +83,8 @@ class Compared:
         difference: mean accuracy above that of the reference, with its interval; None under two pairs, and where a
             training of the reference failed.
         held: whether it is as good in the joint test of all methods of the task, and not only by itself.
+        held_better: the same of being better.
+        held_worse: the same of being worse.
         kept: the share of what exact attention gains over no attention that the method keeps, with Fieller's interval;
             None where the task is not sensitive.
         solved: of a method whose seeds fall into two groups, how many solve the task; else None.
@@ -96,6 +99,8 @@ class Compared:
     pairs: int
     difference: Interval | None
     held: bool
+    held_better: bool
+    held_worse: bool
     kept: Interval | None
     solved: int | None
     patient: float | None
@@ -164,8 +169,14 @@ class TaskResults:
 
     @property
     def solved_without_attention(self) -> bool:
-        """Whether `none` comes so close to the reference that the task does not need attention."""
-        return self.gain is not None and self.gain.value <= SENSITIVE * self.margin
+        """Whether `none` surely comes so close to the reference that the task does not need attention.
+
+        It must also be well above a guess: where nothing was learned, nothing is solved.
+        """
+        if self.gain is None or self.control is None or self.control.mean is None:
+            return False
+        near = SENSITIVE * self.margin
+        return self.gain.high <= near and self.control.mean > (self.guess or 0.0) + near
 
 
 def without_longer(found: Iterable[TaskResults], asked: Collection[str] = ()) -> list[TaskResults]:
@@ -243,12 +254,21 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
     slower = {
         times: [score_of(s, floor, guess) for s in members] for times, members in groups.items() if times > patience
     }
-    held = _held(scores.values(), reference, margin) if sensitive else {}
+    held, better = (_held(scores.values(), reference, bound) if sensitive else {} for bound in (-margin, 0.0))
+    worse = _shown_worse(scores.values(), reference) if sensitive else ()
     bound = (reference, control, sensitive, margin)
     order = method_order({case.implementation for case in scores}, reference_name)
     ordered = sorted(scores.values(), key=lambda s: (order[s.case.implementation], s.case.compression))
     methods = tuple(
-        _compared(score, *bound, slower, reference_name, held=score.case in held.get(score.case.implementation, ()))
+        _compared(
+            score,
+            *bound,
+            slower,
+            reference_name,
+            held=score.case in held.get(score.case.implementation, ()),
+            held_better=score.case in better.get(score.case.implementation, ()),
+            held_worse=score.case in worse,
+        )
         for score in ordered
         if score is not reference
     )
@@ -299,6 +319,8 @@ def _compared(
     reference_name: str | None,
     *,
     held: bool,
+    held_better: bool,
+    held_worse: bool,
 ) -> Compared:
     found = None if reference is None or reference.failed else difference(score, reference)
     interval = None if found is None else found.interval()
@@ -322,6 +344,8 @@ def _compared(
         shared=None if found is None or reference is None else only_shared(score, reference),
         difference=interval,
         held=held,
+        held_better=held_better,
+        held_worse=held_worse,
         kept=_kept(score, reference, control) if sensitive else None,
         solved=_solved(score, reference, control) if sensitive else None,
         patient=patient,
@@ -397,12 +421,22 @@ def _solved(score: Score, reference: Score | None, control: Score | None) -> int
     return len(upper) if statistics.fmean(upper) > reference.mean - gap / 2 else None
 
 
-def _held(scores: Iterable[Score], reference: Score | None, margin: float) -> Mapping[str, tuple[Case, ...]]:
-    """By method, the cases that are as good, proven together."""
+def _held(scores: Iterable[Score], reference: Score | None, bound: float) -> Mapping[str, tuple[Case, ...]]:
+    """By method, the cases whose difference to the reference is above a bound, proven together."""
     others = [score for score in scores if score is not reference]
     return shown_above(
-        {score.case: None if reference is None else difference(score, reference) for score in others}, -margin
+        {score.case: None if reference is None else difference(score, reference) for score in others}, bound
     )
+
+
+def _shown_worse(scores: Iterable[Score], reference: Score | None) -> Collection[Case]:
+    """The cases whose accuracy is below that of the reference, proven together."""
+    if reference is None:
+        return ()
+    means = {score.case: difference(score, reference) for score in scores if score is not reference}
+    known = {case: mean for case, mean in means.items() if mean is not None}
+    held = holm([mean.p_below(0.0) for mean in known.values()], ALPHA)
+    return [case for case, below in zip(known, held, strict=True) if below]
 
 
 def shown_above(means: Mapping[Case, Mean | None], bound: float) -> Mapping[str, tuple[Case, ...]]:

@@ -44,6 +44,13 @@ class Midpoint:
     widest: float
     curves: int
 
+    @property
+    def proven(self) -> bool:
+        """Whether the curve surely lies as `beyond` says: the interval ends at that end of the measured widths."""
+        if self.value is not None:
+            return False
+        return self.high == self.narrowest if self.beyond == "finer" else self.low == self.widest
+
 
 def midpoint(widths: Sequence[float], curves: Sequence[Sequence[float]]) -> Midpoint:
     """Return where curves pass one half, seen from the widest width downwards.

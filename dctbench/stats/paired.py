@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
 from dctbench.stats.robust import Interval
@@ -38,6 +38,10 @@ class Mean:
         t = (self.value - bound) / self.error
         tail = student_t_two_sided(t, self.degrees) / 2
         return tail if t > 0 else 1 - tail
+
+    def p_below(self, bound: float) -> float:
+        """Return the one-sided p-value of "the mean is at least `bound`": small if it is surely below."""
+        return replace(self, value=-self.value).p_above(-bound)
 
 
 def mean_of(values: Sequence[float], step: float = 0.0) -> Mean:

@@ -23,7 +23,7 @@ STANDINGS: Mapping[Standing, str] = {
     Standing.SILENT: "task says nothing",
 }
 """The verdict in one or two words, as tables show it."""
-SLOW_MEANS = "worse after the usual steps, but as good after longer training"
+SLOW_MEANS = "worse after the usual steps, but within the margin after longer training"
 DOUBTS: Mapping[Doubt, str] = {
     Doubt.WIDE: "these seeds do not tell",
     Doubt.ONE_SEED: "one seed tells nothing apart",
@@ -35,6 +35,7 @@ DOUBTS: Mapping[Doubt, str] = {
 }
 NOT_MEASURED = "not measured"
 ALONE = "by itself, but not in the joint test of all methods"
+BETTER_ALONE = "by itself, but only as good in the joint test of all methods"
 
 
 def task_title(results: TaskResults) -> str:
@@ -158,6 +159,10 @@ def doubts(found: Compared) -> list[str]:
     lines = [] if found.doubt is None else [DOUBTS[found.doubt]]
     if found.standing in (Standing.BETTER, Standing.AS_GOOD) and not found.held:
         lines.append(f"{STANDINGS[found.standing]} {ALONE}")
+    elif found.standing is Standing.BETTER and not found.held_better:
+        lines.append(f"better {BETTER_ALONE}")
+    elif found.standing is Standing.WORSE and not found.held_worse:
+        lines.append(f"worse {ALONE}")
     lines += [SLOW_MEANS] if found.standing is Standing.SLOW else []
     if found.shared is not None:
         own, beside = (f"{score.mean:.3f}" for score in found.shared)
@@ -288,14 +293,17 @@ def resolution_words(found: Midpoint | None) -> str:
     """`3.1 tokens (2.8 to 3.4)`, `finer than 1 token`, or `not measured`."""
     if found is None:
         return NOT_MEASURED
-    if found.value is None:
-        finer = found.beyond == "finer"
-        return f"finer than {_tokens(found.narrowest)}" if finer else f"coarser than {_tokens(found.widest)}"
+    finer = found.beyond == "finer"
+    shown = f"finer than {_tokens(found.narrowest)}" if finer else f"coarser than {_tokens(found.widest)}"
+    if found.value is not None:
+        shown = f"{_short(found.value)} tokens"
+    elif found.proven:
+        return shown
     if found.curves < 2:
-        return f"{_short(found.value)} tokens"
+        return shown if found.value is not None else f"{shown} (one seed)"
     low = f"below {found.narrowest:g}" if found.low is None else _short(found.low)
     high = f"above {found.widest:g}" if found.high is None else _short(found.high)
-    return f"{_short(found.value)} tokens ({low} to {high})"
+    return f"{shown} ({low} to {high})"
 
 
 def _short(tokens: float) -> str:

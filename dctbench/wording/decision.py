@@ -49,6 +49,7 @@ _DOUBTFUL: Mapping[Standing, str] = {
     Standing.UNDECIDED: "undecided on {tasks}",
 }
 _ALONE = f"as good on {{tasks}} {accuracy.ALONE}"
+_WORSE_ALONE = "worse on {tasks} by itself, not in the joint test of all methods"
 LARGER = 1.05
 """From this factor on, memory is a reason against a method."""
 
@@ -162,11 +163,12 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
         return ""
     if worth in (Worth.UNKNOWN, Worth.OTHER_LAYER):
         return TEMPLATES[worth.value]
-    said: dict[str, list[str]] = {words: [] for words in (*_DOUBTFUL.values(), _ALONE)}
+    said: dict[str, list[str]] = {words: [] for words in (*_DOUBTFUL.values(), _WORSE_ALONE, _ALONE)}
     for results, one in accuracies.on_each_task(summary):
         if results.sensitive and one is not None and not one.held:
             name = accuracy.task_words(results.task) + accuracy.place_of(results, accuracies.tasks)
-            said[_DOUBTFUL.get(one.standing, _ALONE)].append(name)
+            alone = one.standing is Standing.WORSE and not one.held_worse
+            said[_WORSE_ALONE if alone else _DOUBTFUL.get(one.standing, _ALONE)].append(name)
     return "; ".join(words.format(tasks=accuracy.listed(names)) for words, names in said.items() if names)
 
 
@@ -179,9 +181,10 @@ def rows(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budgets,
         speedup = analysis.compare(summary, ranking.reference)
         same = ranking.reference is not None and summary.case == ranking.reference.case
         why = [recommendation.broken(breach) for breach in broken.get(summary.case, ())]
-        reasons = [TEMPLATES["over_budget"].format(broken=", ".join(why))] if why else []
-        reasons += [words] if (words := worth_words(summary, accuracies)) else []
         leading = summary in decision.leaders
+        reasons = [_leads(summary, decision, budgets)] if leading else []
+        reasons += [TEMPLATES["over_budget"].format(broken=", ".join(why))] if why else []
+        reasons += [words] if (words := worth_words(summary, accuracies)) else []
         found.append(
             Row(
                 name=summary.case.name,
@@ -191,9 +194,7 @@ def rows(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budgets,
                 memory=cells.memory_words(summary),
                 accuracy=accuracy_cell(summary, accuracies),
                 error=cells.error_words(summary) if summary.approximates and not summary.exact else "-",
-                why="; ".join(
-                    [*([_leads(summary, decision, budgets)] if leading else []), *reasons, *_dearer(summary, first)]
-                ),
+                why="; ".join([*reasons, *_dearer(summary, first, ranking.reference)]),
                 leading=leading,
             )
         )
@@ -209,14 +210,24 @@ def _leads(summary: Summary, decision: Decision, budgets: Budgets) -> str:
     return TEMPLATES["unproven" if len(decision.leaders) == 1 else "unproven_tied"]
 
 
-def _dearer(summary: Summary, first: Summary | None) -> list[str]:
+def _dearer(summary: Summary, first: Summary | None, reference: Summary | None) -> list[str]:
     """How much more a method needs than the first that is recommended."""
     if first is None or first is summary or first.latency is None or summary.latency is None:
         return []
     name, lines = first.case.name, []
-    if summary.latency.value > first.latency.value:
-        factor = format_ratio(summary.latency.value / first.latency.value)
-        lines.append(TEMPLATES["slower"].format(factor=factor, name=name))
+    own, best = (_times_as_fast(one, reference) for one in (summary, first))
+    # The speed-ups of the table are paired by round, which matters where methods have different numbers of rounds.
+    slower = summary.latency.value / first.latency.value if own is None or best is None else best / own
+    if slower > 1:
+        lines.append(TEMPLATES["slower"].format(factor=format_ratio(slower), name=name))
     if summary.memory and first.memory and summary.memory >= LARGER * first.memory:
         lines.append(TEMPLATES["larger"].format(factor=format_ratio(summary.memory / first.memory), name=name))
     return lines
+
+
+def _times_as_fast(summary: Summary, reference: Summary | None) -> float | None:
+    """How many times as fast as the reference a method is; None where the two cannot be compared."""
+    if reference is not None and summary.case == reference.case:
+        return 1.0
+    speedup = analysis.compare(summary, reference)
+    return None if speedup is None else speedup.ratio

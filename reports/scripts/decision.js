@@ -149,7 +149,10 @@ function dearer(row, first) {
   }
   const lines = [];
   const name = curveOf(first).name;
-  const slower = (valueAt("mean", row) ?? 0) / (valueAt("mean", first) ?? Infinity);
+  const [own, best] = [timesAsFast(row), timesAsFast(first)];
+  // The speed-ups of the table are paired by round, which matters where methods have different numbers of rounds.
+  const slower =
+    own === null || best === null ? (valueAt("mean", row) ?? 0) / (valueAt("mean", first) ?? Infinity) : best / own;
   const larger = (measuredMemory(row) || 0) / (measuredMemory(first) || Infinity);
   if (slower > 1) {
     lines.push(phrase("slower", { factor: formatRatio(slower), name: name }));
@@ -158,6 +161,14 @@ function dearer(row, first) {
     lines.push(phrase("larger", { factor: formatRatio(larger), name: name }));
   }
   return lines;
+}
+
+/**
+ * How many times as fast as the reference a row is, or null if the two cannot be compared.
+ * @param {Row} row
+ */
+function timesAsFast(row) {
+  return curveOf(row).method === state.reference ? 1 : (speedupOver(state.reference, row)?.ratio ?? null);
 }
 
 /**

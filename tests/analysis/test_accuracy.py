@@ -74,6 +74,37 @@ def test_a_task_that_none_solves_is_marked() -> None:
     assert not results().solved_without_attention
 
 
+def test_a_task_is_not_solved_where_nothing_was_learned_or_seeds_do_not_tell() -> None:
+    guesses = results(reference=[0.11, 0.10, 0.12], control=[0.10, 0.11, 0.10])
+    assert guesses.gain is not None
+    assert not guesses.solved_without_attention
+    unsure = results(control=[0.80 - 0.16, 0.82 - 0.01, 0.81 - 0.04])
+    assert unsure.gain is not None
+    assert unsure.gain.value < 0.08 < unsure.gain.high
+    assert not unsure.solved_without_attention
+
+
+def test_one_of_many_that_are_better_by_themselves_is_not_better_in_the_joint_test() -> None:
+    others = [trained("dct-x", shifted(-0.005, 0.001), ratio=4), trained("fnet", shifted(-0.005, 0.001))]
+    close = trained("pool", shifted(0.02, 0.0075), ratio=4)
+    found = results(*others, close)
+    one = method(found, "pool r=4")
+    assert (one.standing, one.held, one.held_better) == (Standing.BETTER, True, False)
+    sure = method(results(trained("pool", shifted(0.05, 0.001), ratio=4)), "pool r=4")
+    assert (sure.standing, sure.held_better) == (Standing.BETTER, True)
+
+
+def test_one_of_many_that_are_worse_by_themselves_is_not_worse_in_the_joint_test() -> None:
+    others = [trained("dct-x", shifted(0.0, 0.003), ratio=4), trained("fnet", shifted(0.0))]
+    loss = shifted(-0.04, 0.0145)
+    assert 0.025 / 3 < scipy_stats.ttest_rel(loss, FULL, alternative="less").pvalue < 0.025
+    one, equal = (method(results(*others, trained("pool", loss, ratio=4)), name) for name in ("pool r=4", "fnet"))
+    assert (one.standing, one.held_worse) == (Standing.WORSE, False)
+    assert (equal.standing, equal.held_worse) == (Standing.AS_GOOD, False)
+    sure = method(results(trained("pool", shifted(-0.05, 0.001), ratio=4)), "pool r=4")
+    assert (sure.standing, sure.held_worse) == (Standing.WORSE, True)
+
+
 def test_the_kept_share_is_that_of_what_attention_gains() -> None:
     one = method(results(trained("dct-x", shifted(-0.1, 0.002), ratio=4)), "dct-x r=4")
     assert one.kept is not None

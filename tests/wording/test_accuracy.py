@@ -188,6 +188,9 @@ def test_a_task_name_is_words() -> None:
         (Midpoint(3.5, None, None, None, 1, 16, 2), "3.5 tokens (below 1 to above 16)"),
         (Midpoint(None, None, 1, "finer", 1, 16, 3), "finer than 1 token"),
         (Midpoint(None, 16, None, "coarser", 1, 16, 3), "coarser than 16 tokens"),
+        (Midpoint(None, None, 12.3, "finer", 1, 16, 3), "finer than 1 token (below 1 to 12.3)"),
+        (Midpoint(None, 9.0, None, "coarser", 1, 16, 3), "coarser than 16 tokens (9.0 to above 16)"),
+        (Midpoint(None, None, None, "finer", 1, 16, 1), "finer than 1 token (one seed)"),
         (None, "not measured"),
     ],
 )

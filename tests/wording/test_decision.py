@@ -52,6 +52,23 @@ def test_what_gives_up_accuracy_is_faster_but_not_recommended() -> None:
     assert rows["sdpa"].why == "4.00x the time of dct-x r=4; 2.00x the memory of dct-x r=4"
 
 
+def test_what_is_worse_only_by_itself_is_said() -> None:
+    near = [0.80, 0.81, 0.82]
+    known = accuracies(dct_x_4=near, pool_4=near, pool_8=near, dct_x_8=[0.8 - 0.0545, 0.81 - 0.04, 0.82 - 0.0255])
+    sentence, rows = said(known)
+    assert rows["dct-x r=8"].why == "worse on mnist1d by itself, not in the joint test of all methods"
+    assert sentence.endswith("but worse on mnist1d by itself, not in the joint test of all methods.")
+
+
+def test_the_times_of_methods_with_different_numbers_of_rounds_are_compared_by_round_as_speed_ups_are() -> None:
+    """A machine that became faster after three rounds, of which one method has no more."""
+    sdpa = in_rounds("sdpa", None, [0.130, 0.131, 0.129, 0.100, 0.101, 0.099])
+    full = in_rounds("full", None, [0.156, 0.1575, 0.1545], kib=4)
+    _, rows = said(ranking=ranking_of(sdpa, full))
+    assert rows["full"].speedup.startswith("0.83x")
+    assert "1.20x the time of sdpa" in rows["full"].why
+
+
 def test_what_was_trained_with_more_than_was_timed_is_faster_but_not_recommended() -> None:
     sentence, rows = said(with_a_convolution(), ranking=ranked(EXACT, ("nystromformer", 4, 1e-3, 8)))
     assert sentence.startswith("At n = 512: ship sdpa (8.00 ms")
