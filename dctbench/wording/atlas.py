@@ -14,7 +14,10 @@ MISSING = "not measured"
 
 
 def cell(found: PayoffRange | None) -> str:
-    """`from about 2310 (1800-2900)`, `never, up to 8192`, `always, from 512`, or why nothing is told."""
+    """`from about 2310 (1800-2900)`, `never, up to 8192`, `always, from 512`, or why nothing is told.
+
+    Lengths at which nothing is told are named where they do not lie within the crossing.
+    """
     if found is None or found.kind is Payoff.UNKNOWN:
         return MISSING
     first, last = found.points[0].length, found.points[-1].length
@@ -36,7 +39,10 @@ def _partly(found: PayoffRange) -> str:
     if found.crossings:
         [crossing] = found.crossings
         where = f"about {round(crossing.estimate)} ({round(crossing.earliest)}-{round(crossing.latest)})"
-        return f"from {where}" if crossing.upward else f"only up to {where}"
+        untold = [point.length for point in found.points if point.state is Winner.TIE]
+        beside = [length for length in untold if not crossing.low < length < crossing.high]
+        doubt = f"; not told apart at {', '.join(map(str, beside))}" if beside else ""
+        return f"from {where}{doubt}" if crossing.upward else f"only up to {where}{doubt}"
     told = [point for point in found.points if point.state is not Winner.TIE]
     lengths = ", ".join(str(point.length) for point in told)
     return f"{'faster' if told[0].state is Winner.FASTER else 'slower'} at {lengths}, else not told apart"

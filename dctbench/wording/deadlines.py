@@ -85,7 +85,7 @@ def cell(curve: Sequence[Summary]) -> str:
     if not kept:
         shortest = late[0].timeliness
         assert shortest is not None
-        few = shortest.rate_of_misses <= USUAL_MISS_RATE  # of more calls the bound could be lower
+        few = shortest.miss_rate().low <= USUAL_MISS_RATE  # of more calls the upper bound could be lower
         return f"{'not shown' if few else 'no'} ({_late(late[0])})"
     most = max(_bound(summary) for summary in kept)
     lengths = [summary.case.seq_len for summary in kept]

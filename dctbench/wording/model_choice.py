@@ -35,8 +35,8 @@ def verdict(one: ModelChoice, budgets: Budgets) -> str:
         names = " and ".join(method.summary.case.name for method in one.within)
         stay, cost = ("stays", "it costs") if len(one.within) == 1 else ("stay", "they cost")
         return f"{at}, no method can be recommended: {names} {stay} within the budgets, but {_unknown_cost(one, cost)}."
-    kept = f" and keeps {words.judged_words(one.found)}" if one.found.evaluated else ""
-    none = f"none that was measured in {original.model} stays within the budgets{kept}"
+    kept = f" and to keep {words.judged_words(one.found)}" if one.found.evaluated else ""
+    none = f"none that was measured in {original.model} is shown to stay within the budgets{kept}"
     return f"{at}, no method can be recommended: {none}."
 
 

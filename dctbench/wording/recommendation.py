@@ -41,7 +41,7 @@ TEMPLATES = {
     "limit": "{budget} {amount}",
     "limit_late": "{budget} {amount} (due in {deadline})",
     "nobody": "At {place}{within}, no method can be recommended: {why}.",
-    "none_keeps": "none stays within these limits",
+    "none_keeps": "none is shown to stay within these limits",
     "none_measured": "no method has every figure that these limits need",
     "one_breaks": "1 breaks them; for {unmeasured}, a figure that they need is missing",
     "some_break": "{over} break them; for {unmeasured}, a figure that they need is missing",

@@ -47,6 +47,19 @@ def test_each_machine_has_its_own_crossing() -> None:
     )
 
 
+def test_lengths_beyond_a_crossing_at_which_nothing_is_told_are_named() -> None:
+    longest = LENGTHS[-1]
+    known = [one for one in run(700.0) if one.case.seq_len < longest or one.case.implementation == "sdpa"]
+    noisy = [
+        result("dct-x", longest, 1e-9 * longest**2 * 3.0 ** (number - 3), ratio=8, round=number)
+        for number in range(1, 6)
+    ]
+    [sheet] = sheets(one=[*known, *noisy])
+    [column] = sheet.columns
+    [row] = sheet.rows.values()
+    assert cell(row[column]) == f"from about 700 (700-700); not told apart at {longest}"
+
+
 def test_a_single_length_is_no_claim_of_always() -> None:
     [sheet] = sheets(one=[one for one in run(1.0) if one.case.seq_len == LENGTHS[0]])
     [column] = sheet.columns

@@ -126,6 +126,9 @@ def test_too_few_calls_show_nothing_and_the_number_that_does_is_named() -> None:
     found = of(released("sdpa", 512, 1e-3, 0, calls=30))
     assert cells(found)["sdpa"]["eager"] == "not shown (n = 512: 0 of 30 late, at most 9.6%)"
     assert words.at_length(found.lengths[0], found.engines).startswith("n = 512: none is shown to be in time")
+    perhaps = of(released("sdpa", 512, 1e-3, 4))
+    assert stats.beta.ppf(0.05, 4, 297) < 0.01 < 4 / 300
+    assert cells(perhaps)["sdpa"]["eager"].startswith("not shown (n = 512: 4 of 300 late, at most ")
     always = of(released("sdpa", 512, 1e-3, 15, calls=30))
     assert cells(always)["sdpa"]["eager"].startswith("no (n = 512: 15 of 30 late, at most ")
     assert words.rule(found).endswith("30 calls cannot show that, but 299 can: --samples 299.")

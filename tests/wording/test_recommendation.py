@@ -29,7 +29,7 @@ MIB = 2.0**20
 @pytest.mark.parametrize(
     ("sizes", "why"),
     [
-        ([64, 64], "none stays within these limits"),
+        ([64, 64], "none is shown to stay within these limits"),
         ([64, None], "1 breaks them; for 1, a figure that they need is missing"),
         ([64, 64, None], "2 break them; for 1, a figure that they need is missing"),
         ([None, None], "no method has every figure that these limits need"),

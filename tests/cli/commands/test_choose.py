@@ -121,7 +121,7 @@ def test_budgets_exclude_by_name_and_figure(
 def test_when_nothing_keeps_the_budgets_no_method_is_named(cli: Cli, exported: str) -> None:
     done = cli("choose", exported, "--seq", "1024", "--max-memory", "1MiB")
     assert done.code == 3
-    assert "no method can be recommended: none stays within these limits" in done.out
+    assert "no method can be recommended: none is shown to stay within these limits" in done.out
     assert done.out.count("over budget") == 4
     unknown = cli("choose", exported, "--seq", "1024", "--max-memory", "process=1GiB")
     assert unknown.code == 3
