@@ -73,14 +73,17 @@ def entry(summary: Summary) -> JSON:
 
 
 def metric_values(summary: Summary) -> JSON:
-    """Return the metrics of a case without samples: unit and value, and for latency its interval and tail."""
+    """Return the metrics of a case without samples: unit and value, and for latency its tail and, unless it is a single
+    sample, its interval.
+    """
     metrics: JSON = {}
     if summary.latency:
+        alone = len(summary.samples) == 1
         metrics["latency"] = {
             "unit": "s",
             "value": summary.latency.value,
-            "low": summary.latency.low,
-            "high": summary.latency.high,
+            "low": None if alone else summary.latency.low,
+            "high": None if alone else summary.latency.high,
             "p99": summary.p99.value if summary.p99 else None,
             "p99_high": summary.p99.high if summary.p99 else None,
         }

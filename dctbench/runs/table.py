@@ -44,9 +44,9 @@ def case_values(run: Run, summary: Summary) -> list[Any]:
 def metric_rows(summary: Summary) -> Iterator[list[Any]]:
     """Yield the values of METRIC_COLUMNS, one metric at a time, latency first."""
     if summary.latency:
-        latency, tail = summary.latency, summary.p99
-        yield ["latency", "s", latency.value, latency.low, latency.high, tail.value if tail else None,
-               tail.high if tail else None, len(summary.samples)]  # fmt: skip
+        latency, tail, count = summary.latency, summary.p99, len(summary.samples)
+        ends = [None, None] if count == 1 else [latency.low, latency.high]  # one sample has no interval
+        yield ["latency", "s", latency.value, *ends, *([tail.value, tail.high] if tail else [None, None]), count]
     for metric, value in summary.values.items():
         low, high, count = _counted(summary, metric)
         yield [metric, summary.units[metric], value, low, high, None, None, count]

@@ -214,3 +214,14 @@ def test_pytest_benchmark_has_every_figure_that_its_compare_reads() -> None:
         assert stats["rounds"] == len(stats["data"])
         assert {"mean", "stddev", "iqr", "outliers", "ops", "total", "iterations"} <= set(stats)
         assert {"group", "name", "fullname", "params", "param", "extra_info", "options"} <= set(one)
+
+
+def test_one_sample_is_exported_without_an_interval() -> None:
+    run = recorded(results=[result("sdpa", 512, [3.61]), result("sdpa", 1024, [3.6, 3.7])])
+    latencies = {one["case"]["seq_len"]: one["metrics"]["latency"] for one in json.loads(text("json", run))["results"]}
+    assert (latencies[512]["value"], latencies[512]["low"], latencies[512]["high"]) == (3.61, None, None)
+    assert (latencies[1024]["low"], latencies[1024]["high"]) == (3.6, 3.7)
+    rows = {row["seq_len"]: row for row in csv.DictReader(io.StringIO(text("csv", run))) if row["metric"] == "latency"}
+    assert [rows[n]["low"] for n in ("512", "1024")] == ["", "3.6"]
+    smaller = [one for one in json.loads(text("github-action-benchmark", run)) if one["name"].endswith("latency")]
+    assert ["range" in one for one in smaller] == [False, True]

@@ -13,9 +13,8 @@ from dctbench.analysis import REFERENCE
 from dctbench.cli.tables.records import print_records, records_text
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import print_sentences
-from dctbench.compare.history import ChangePoint, History, change_points, find_case, find_reference, history
+from dctbench.compare.history import ChangePoint, History, Point, change_points, find_case, find_reference, history
 from dctbench.exporters.json_document import dumps
-from dctbench.stats.robust import Interval
 from dctbench.text.format import format_ratio
 from dctbench.wording.cells import interval_words, marked
 from dctbench.wording.history import sentences, when
@@ -95,7 +94,7 @@ def _numbers(found: History, changes: Sequence[ChangePoint]) -> list[dict[str, s
         {
             "started_at": point.run.started_at,
             "run": point.run.id,
-            **_ends(point.latency),
+            **_ends(point),
             "speedup": point.speedup.ratio if point.speedup else None,
             "new_level": factors.get(i),
         }
@@ -117,7 +116,7 @@ def _document(found: History, changes: Sequence[ChangePoint]) -> dict[str, Any]:
             {
                 "run": point.run.id,
                 "started_at": point.run.started_at,
-                "latency": {"unit": "s", **_ends(point.latency)},
+                "latency": {"unit": "s", **_ends(point)},
                 "speedup": {"value": s.ratio, "low": s.low, "high": s.high} if (s := point.speedup) else None,
             }
             for point in found.points
@@ -138,5 +137,7 @@ def _document(found: History, changes: Sequence[ChangePoint]) -> dict[str, Any]:
     }
 
 
-def _ends(latency: Interval) -> dict[str, float]:
-    return {"value": latency.value, "low": latency.low, "high": latency.high}
+def _ends(point: Point) -> dict[str, float | None]:
+    alone = point.samples == 1
+    low, high = (None if alone else end for end in (point.latency.low, point.latency.high))
+    return {"value": point.latency.value, "low": low, "high": high}
