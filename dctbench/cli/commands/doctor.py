@@ -31,15 +31,15 @@ _GAP = "  "
                    "device.")  # fmt: skip
 @click.option("--suite", cls=Flag, metavar="NAME|FILE", shell_complete=completion.suites_and_files,
               help="Check the environment of this suite's cases, whose variables may differ. That of `ci` is also the "
-                   "one of `check` and `noise`.")  # fmt: skip
+                   "one of `noise`, and of a `check` in turns whose suite sets no variables.")  # fmt: skip
 @store_option
 @format_option
 @version_option
 def command(calibrate: bool, suite: str | None, store: str, output_format: str) -> int:
     """Check this machine: clock, load, limits, torch, GPU, store. Each line is ok, a warning or a failure.
 
-    Exit 0 unless a line is a failure: then 5 when results cannot be stored, 6 when torch or a GPU cannot be used,
-    3 when time cannot be measured.
+    Exit 0 unless a line is a failure: then 5 when results cannot be stored, 6 when torch, a GPU or the lock of a
+    device cannot be used, 3 when time or ceilings cannot be measured.
     """
     found: list[Finding] = []
     env = {} if suite is None else named_suite(suite, own_axes=False).settings.env

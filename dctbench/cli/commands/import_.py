@@ -21,7 +21,7 @@ from dctbench.text.format import pluralize
 @store_option
 @version_option
 def command(file: str, store: str) -> int:
-    """Store the run of FILE under its own id. FILE is JSON of `dctbench export` or of pytest --benchmark-json.
+    """Store the run of FILE under its own id: of `dctbench export json`, a bundle, or pytest --benchmark-json.
 
     The whole file is checked before anything is stored. Importing it twice stores it once. Benchmarks of pytest
     must give their `implementation` and `seq_len` in params or extra_info; what else they leave out is named.
