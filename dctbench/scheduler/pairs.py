@@ -10,7 +10,9 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from dctbench.analysis import Summary, summarise
@@ -19,13 +21,16 @@ from dctbench.machine.roofline import under_the_roof
 from dctbench.model import Case, Reason, Result, Run
 from dctbench.runners import MeasureSpec, Runner
 from dctbench.runners.interleave import Alternation, Turn
-from dctbench.scheduler.events import CaseFinished, Listener, RoundStarted, SideName
+from dctbench.scheduler import in_order
+from dctbench.scheduler.events import CaseFinished, Listener, RoundStarted, SideName, StillRunning
 from dctbench.scheduler.specs import Specs
 
 if TYPE_CHECKING:
     from dctbench.store import Store
 
 ORDER_SEED = 0
+Waiting = Callable[[float], None]
+"""Called with the seconds so far, each half minute while a process is waited for."""
 
 
 @dataclass
@@ -38,11 +43,10 @@ class Side:
     specs: Specs = field(default_factory=Specs)
     results: list[Result] = field(default_factory=list)
 
-    def measure(self, case: Case, round: int) -> Result:
+    def measure(self, case: Case, round: int, waiting: Waiting) -> Result:
         """Measure a case in a process that runs by itself, and store the result."""
-        future = self.runner.submit(case, self.specs.of(case, round))
-        self.runner.wait([future])
-        return self.keep(future.result())
+        [measured] = _results(self.runner, [self.runner.submit(case, self.specs.of(case, round))], waiting)
+        return self.keep(measured)
 
     def keep(self, measured: Result) -> Result:
         """Store a result."""
@@ -120,16 +124,19 @@ def _measure_round(
         for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
             started.result()  # both interpreters start at once, before anything is timed
     for case in cases:
+        waiting = _heartbeat(listener, case, done, total)
         done += 1 if case in lacking else 2
         if case in lacking:
-            results: list[tuple[SideName, Result]] = [("head", head.measure(case, number))]
+            results: list[tuple[SideName, Result]] = [("head", head.measure(case, number, waiting))]
         else:
-            results = measure_pair(base, head, counterparts.get(case, case), case, number)
+            results = measure_pair(base, head, counterparts.get(case, case), case, number, waiting)
         for side, result in results:
             listener(CaseFinished(result, done, total, side))
 
 
-def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[SideName, Result]]:
+def measure_pair(
+    base: Side, head: Side, its_base: Case, case: Case, number: int, waiting: Waiting = lambda seconds: None
+) -> list[tuple[SideName, Result]]:
     """Measure one pair: a process of each side, in turns. Which side begins changes from pair to pair.
 
     A case of base may be compared with several cases of head, and is measured with each of them. It has one result per
@@ -140,7 +147,9 @@ def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int
         sides.reverse()
     (_, first, one), (_, second, other) = sides
     measured = measure_in_turns(
-        (first.runner, one, first.specs.of(one, number)), (second.runner, other, second.specs.of(other, number))
+        (first.runner, one, first.specs.of(one, number)),
+        (second.runner, other, second.specs.of(other, number)),
+        waiting,
     )
     free = base.free_round(its_base, number)
     kept: list[tuple[SideName, Result]] = []
@@ -151,7 +160,9 @@ def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int
 
 
 def measure_in_turns(
-    first: tuple[Runner, Case, MeasureSpec], second: tuple[Runner, Case, MeasureSpec]
+    first: tuple[Runner, Case, MeasureSpec],
+    second: tuple[Runner, Case, MeasureSpec],
+    waiting: Waiting = lambda seconds: None,
 ) -> tuple[Result, Result]:
     """Measure two cases of one device in processes that take turns; the first begins. Each has a runner of its own."""
     turns = Alternation()
@@ -159,7 +170,25 @@ def measure_in_turns(
     with runner.hold(case.devices):
         one = runner.submit(case, spec, Turn(turns, 0))
         two = second[0].submit(*second[1:], Turn(turns, 1))
-        return one.result(), two.result()
+        first_result, second_result = _results(runner, [one, two], waiting)
+        return first_result, second_result
+
+
+def _heartbeat(listener: Listener, case: Case, done: int, total: int) -> Waiting:
+    return lambda seconds: listener(StillRunning(case, seconds, done, total))
+
+
+def _results(runner: Runner, futures: Sequence[Future[Result]], waiting: Waiting) -> list[Result]:
+    """Wait for the results of processes. A log that stays silent for minutes looks like a job that hangs."""
+    began, pending = monotonic(), set(futures)
+    while pending:
+        landed = runner.wait(pending, in_order.HEARTBEAT_SECONDS)
+        for future in landed:
+            future.result()  # an error ends the wait for the other process, too
+        pending -= landed
+        if not landed:
+            waiting(monotonic() - began)
+    return [future.result() for future in futures]
 
 
 def check_stored(
@@ -191,7 +220,8 @@ def check_stored(
 
     def measure(cases: Sequence[Case], number: int) -> None:
         for done, case in enumerate(cases, 1):
-            listener(CaseFinished(head.measure(case, number), done, len(cases), "head"))
+            measured = head.measure(case, number, _heartbeat(listener, case, done - 1, len(cases)))
+            listener(CaseFinished(measured, done, len(cases), "head"))
 
     return _until_decided(comparison, judged, beside, measure, rules, listener)
 

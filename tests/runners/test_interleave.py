@@ -29,7 +29,8 @@ def runners(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[L
 
 def pair(runners: tuple[LocalRunner, LocalRunner], *names: str) -> tuple[Result, Result]:
     cases = [Case(f"hostile:{name}", 16, 2, heads=2, head_dim=8) for name in names]
-    return measure_in_turns(*((runner, case, MeasureSpec(2)) for runner, case in zip(runners, cases, strict=True)))
+    first, second = ((runner, case, MeasureSpec(2)) for runner, case in zip(runners, cases, strict=True))
+    return measure_in_turns(first, second)
 
 
 def test_the_calls_of_the_two_processes_alternate_and_never_overlap(

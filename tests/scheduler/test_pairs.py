@@ -14,7 +14,10 @@ from dctbench.analysis import summarise
 from dctbench.compare import CONFIRMING, Judgement, Rules
 from dctbench.errors import DctbenchError
 from dctbench.model import Case, Measurement, Reason, ReasonCode, Result, VerdictKind
-from dctbench.scheduler.events import CaseFinished, Event, RoundStarted, ignore
+from dctbench.runners import MeasureSpec, Place
+from dctbench.runners.interleave import Turn
+from dctbench.scheduler import in_order
+from dctbench.scheduler.events import CaseFinished, Event, RoundStarted, StillRunning, ignore
 from dctbench.scheduler.pairs import Side, check_pairs, check_stored, measure_pair, repeat_pairs
 from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
@@ -105,6 +108,37 @@ def test_equal_sides_are_measured_in_the_fewest_pairs_and_everything_is_stored(s
     assert not {one.case.seq_len for one in check.asked} - {1024}  # references of no judged shape are left out
     started = [event for event in check.events if isinstance(event, RoundStarted)]
     assert started == [RoundStarted(number, 15, 1, False) for number in EVERY_PAIR]
+
+
+@pytest.mark.parametrize("lacking", [(), (SHORT,)])
+def test_a_pair_that_takes_long_gives_signs_of_life(
+    store: Store, monkeypatch: pytest.MonkeyPatch, lacking: Sequence[Case]
+) -> None:
+    monkeypatch.setattr(in_order, "HEARTBEAT_SECONDS", 0.001)
+    pending: list[tuple[Future[Result], Result]] = []
+
+    class Slow(Scripted):
+        def submit(
+            self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+        ) -> Future[Result]:
+            pending.append((future := Future[Result](), self.script(case, spec.round)))
+            return future
+
+    check = Check(store)
+    beats: list[StillRunning] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StillRunning):
+            beats.append(event)
+            for future, measured in pending:
+                future.set_result(measured)
+            pending.clear()
+
+    base, head = (replace(side, runner=Slow(taking(same), "slow")) for side in (check.base, check.head))
+    rules = Rules(latency=0.10, pairs=1, max_pairs=1)
+    check_pairs(base, head, {SHORT: SHORT}, (), frozenset(lacking), rules, listen)
+    assert [(beat.case, beat.done) for beat in beats][:1] == [(SHORT, 0)]
+    assert all(0 < beat.seconds < 60 for beat in beats)
 
 
 def test_a_reference_that_is_judged_is_measured_once_in_each_pair(store: Store) -> None:
