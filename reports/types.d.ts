@@ -38,6 +38,8 @@ interface Values {
   samples: string;
   split: string; // share of each stage, two characters each
   failure: string; // encoded sentence
+  printed: number; // index in Rows.printed
+  ran: string; // encoded sentence
   warnings: string[]; // encoded sentences
 }
 type Latency = "mean" | "p95" | "p99" | "p99_high";
@@ -61,6 +63,7 @@ interface Rows {
   front: string;
   unbeaten: string;
   stops: string[];
+  printed: string[]; // the ends of what failed processes printed
   worths: Worth[];
   speedups: Record<string, Speedups>;
 }
@@ -75,6 +78,7 @@ interface Facet {
   flags: string;
   opens: number; // the length that is shown first
   deadline: number | null; // s
+  capacity: [string, number] | null; // the device and its bytes
   learned: boolean; // whether anything tells what its methods are worth
   miss_rate: number | null; // that the deadline admits
   quantised: boolean; // whether its engine computes in int8
@@ -107,7 +111,7 @@ interface Curve {
 interface Run {
   title: string;
   id: string;
-  capacity: number | null; // bytes
+  capacity: number | null; // bytes of main memory
 }
 
 interface PageData {

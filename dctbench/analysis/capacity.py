@@ -43,12 +43,29 @@ def needed_bytes(summary: Summary) -> tuple[float | None, bool]:
 
 
 def host_memory(environments: Iterable[Environment]) -> float | None:
-    """Return the machine's memory in bytes; None if the environments differ in it or one of them has a GPU."""
-    environments = list(environments)
-    sizes = {environment.facts.get("memory_bytes") for environment in environments}
-    gpu = any(environment.facts.get("gpu") for environment in environments)
-    [size] = sizes if len(sizes) == 1 else [None]
-    return float(size) if isinstance(size, int | float) and not gpu else None
+    """Return the machine's main memory in bytes; None if the environments differ in it."""
+    return _the_only(environment.facts.get("memory_bytes") for environment in environments)
+
+
+def device_memory(environments: Iterable[Environment], device: str) -> float | None:
+    """Return the memory of a device in bytes, by its name in cases; None if environments differ in it or do not say."""
+    kind, _, index = device.partition(":")
+    if kind != "cuda":
+        return host_memory(environments) if kind == "cpu" else None
+    return _the_only(_of_gpu(environment, int(index or 0)) for environment in environments)
+
+
+def _of_gpu(environment: Environment, index: int) -> object:
+    gpus = environment.facts.get("gpu")
+    if not isinstance(gpus, list) or index >= len(gpus) or not isinstance(gpus[index], dict):
+        return None
+    return gpus[index].get("memory_bytes")
+
+
+def _the_only(sizes: Iterable[object]) -> float | None:
+    found = set(sizes)
+    [size] = found if len(found) == 1 else [None]
+    return float(size) if isinstance(size, int | float) else None
 
 
 def _feasible(members: list[Summary]) -> Feasible:

@@ -33,6 +33,7 @@ from dctbench.text.format import (
 )
 from dctbench.wording.cells import failure_words
 from dctbench.wording.decision import accuracy_cell, worth_words
+from dctbench.wording.ran import last_words, ran_words, spread_words
 from dctbench.wording.summary import CEILINGS
 from dctbench.wording.timeliness import counted
 from dctbench.wording.warnings import message
@@ -40,6 +41,8 @@ from dctbench.wording.warnings import message
 SAMPLES = 250_000
 """The most samples in a page. If there are more, each result keeps every k-th."""
 STAGES = ("projections", "attention", "transform", "other")
+SPREADS = 2000
+"""The most results of a page with quantiles in the rows, which no two rows share."""
 _STOPS = 32
 """The most stop reasons. dctbench has five; an imported file may have others."""
 _MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
@@ -82,18 +85,22 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     reasons = [s.details.stop_reason for s in summaries]
     stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))[:_STOPS]
     reasons = [reason if reason in stops else None for reason in reasons]
+    printed, lasts = dict[str, int](), map(last_words, summaries)
     others: dict[str, list[Any]] = {
         "ties": _ties(contents),
         "worth": [known[worth] for worth in worths],
         "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
         "failure": [None if s.status == "ok" else sentences.coded(failure_words(s)) for s in summaries],
+        "printed": [None if text is None else printed.setdefault(text, len(printed)) for text in lasts],
+        "ran": [_ran(s, sentences, with_spread=len(summaries) <= SPREADS) for s in summaries],
         "late": [sentences.coded(counted(s.timeliness)) if s.timeliness else None for s in summaries],
         "warnings": [[sentences.coded(message(warning)) for warning in s.warnings] or None for s in summaries],
     }
     return {
         "columns": columns({name: _whole(values) for name, values in table.items()} | others),
         "stops": stops,
+        "printed": list(printed),
         "worths": list(known),
         "stop": _letters(reasons, stops),
         "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),
@@ -103,6 +110,11 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
         "speedups": {name: _speedups(contents, name) for name in contents.references},
     }
+
+
+def _ran(summary: Summary, sentences: Sentences, *, with_spread: bool) -> str | None:
+    parts = [ran_words(summary), spread_words(summary) if with_spread else ""]
+    return sentences.coded("; ".join(filter(None, parts))) if any(parts) else None
 
 
 def _worths(contents: Contents, facet: Facet) -> list[tuple[bool, str, str]]:

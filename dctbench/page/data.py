@@ -12,7 +12,7 @@ from typing import Any
 
 from dctbench import analysis, catalog
 from dctbench.analysis.budgets import usual_budgets
-from dctbench.analysis.capacity import host_memory
+from dctbench.analysis.capacity import device_memory, host_memory
 from dctbench.catalog.engines import ENGINES
 from dctbench.model import STATUSES, Case
 from dctbench.page import columns, narrative
@@ -76,6 +76,13 @@ def _run(recorded: RecordedRun) -> dict[str, Any]:
     }
 
 
+def _capacity(facet: Facet, contents: Contents) -> list[str | float] | None:
+    """The device of a facet with its memory in bytes; None where this is not known."""
+    device = facet.case.device
+    found = device_memory(contents.runs[facet.run].environments.values(), device)
+    return None if found is None else ["this machine" if device == "cpu" else device, found]
+
+
 def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
     return {
         "run": facet.run,
@@ -84,6 +91,7 @@ def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
         "flags": facet.flags,
         "opens": facet.opening[0],
         "deadline": facet.case.deadline,
+        "capacity": _capacity(facet, contents),
         "learned": contents.accuracies(facet).tells,
         "miss_rate": usual_budgets(facet.case).miss_rate,
         "quantised": (engine := ENGINES.get(facet.case.engine)) is not None and engine.quantised,

@@ -1,4 +1,5 @@
-// What a row of the table opens to: the command that measures it again, its failure, its warnings and its samples.
+// What a row of the table opens to: the command that measures it again, its failure, its warnings, what ran, and its
+// samples.
 
 /** @param {Row} row */
 function rowDetails(row) {
@@ -9,9 +10,17 @@ function rowDetails(row) {
   if (failure !== null) {
     parts.push(make("p", {}, failure));
   }
+  const printed = valueAt("printed", row);
+  if (printed !== null) {
+    parts.push(make("pre", { tabindex: "0" }, data.rows.printed[printed]));
+  }
   const warnings = (valueAt("warnings", row) || []).map((code) => make("li", {}, sentence(code)));
   if (warnings.length) {
     parts.push(make("ul", {}, ...warnings));
+  }
+  const ran = valueAt("ran", row);
+  if (ran !== null) {
+    parts.push(make("p", {}, sentence(ran)));
   }
   const samples = samplesOf(row);
   if (samples !== null) {

@@ -9,9 +9,11 @@ function memoryChart(width) {
   if (!sizes.length) {
     return emptyReason(state.kind === "process" ? "has a measured growth of the process" : "has a measured memory");
   }
-  const capacity = data.runs[state.facet.run].capacity;
+  const main = data.runs[state.facet.run].capacity;
+  const [place, capacity] =
+    state.kind === "process" ? ["this machine", main] : (state.facet.capacity ?? ["this machine", null]);
   if (capacity !== null && maximum(sizes) > capacity / 8) {
-    drawn.push(levelTrace("this machine: " + formatSize(capacity), capacity));
+    drawn.push(levelTrace(place + ": " + formatSize(capacity), capacity));
     sizes.push(capacity);
   }
   if (state.memory !== null && state.kind !== "process") {

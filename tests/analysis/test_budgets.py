@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Summary, budgets
-from dctbench.analysis.capacity import host_memory
+from dctbench.analysis.capacity import device_memory, host_memory
 from dctbench.model import Environment, Result, ResultDetails, Status
 from tests.support.made import result
 
@@ -140,14 +140,18 @@ def test_the_longest_length_that_fits_is_one_that_was_measured(
     assert (found.case.implementation, found.case.seq_len) == ("full", 512)
 
 
-def test_the_memory_of_the_host_is_known_where_all_machines_have_the_same_and_no_gpu() -> None:
+def test_the_memory_of_a_device_is_known_where_all_machines_have_the_same() -> None:
     def machine(memory: float | None, gpu: object = None) -> Environment:
         return Environment({"memory_bytes": memory, "gpu": gpu}, "f" * 16)
 
     assert host_memory([machine(16e9), machine(16e9)]) == 16e9
     assert host_memory(iter([machine(16e9)])) == 16e9  # an iterator is read once
     assert host_memory([machine(16e9), machine(32e9)]) is None
-    assert host_memory([machine(16e9, [{"name": "NVIDIA H200"}])]) is None
+    gpus = [machine(16e9, [{"memory_bytes": 150e9}, {"memory_bytes": 80e9}])]
+    assert host_memory(gpus) == device_memory(gpus, "cpu") == 16e9
+    assert [device_memory(gpus, device) for device in ("cuda:0", "cuda:1")] == [150e9, 80e9]
+    assert [device_memory(gpus, device) for device in ("cuda:2", "mps")] == [None, None]
+    assert device_memory([*gpus, machine(16e9)], "cuda:0") is None
     assert host_memory([machine(None)]) is None
     assert host_memory([]) is None
 

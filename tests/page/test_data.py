@@ -80,6 +80,23 @@ def test_invalid_shares_of_an_imported_result_are_left_out() -> None:
         assert (columns._split(summary) is not None) is expected
 
 
+def test_a_row_has_what_ran_and_what_a_failure_printed() -> None:
+    ran = replace(result("sdpa", 512, 1e-3), details=ResultDetails(kernel="flash", threads=2))
+    broken = [
+        replace(result("full", n, None, status="error", message="broken"), details=ResultDetails(traceback="Traceback"))
+        for n in (512, 1024)
+    ]
+    data = page_data(arrange([recorded([ran, *broken])], "sdpa"), {})
+    rows = data["rows"]
+    assert rows["columns"]["printed"] == [None, 0, 0]
+    assert rows["printed"] == ["Traceback"]
+    column = rows["columns"]["ran"]
+    [told] = [one for one in (column.values() if isinstance(column, dict) else column) if one is not None]
+    form, *numbers = told.split("|")
+    words = "".join(map("".join, zip(data["forms"][int(form)], [*numbers, ""], strict=True)))
+    assert words.startswith("kernel flash; 2 threads; p20 1.00 ms, p80 1.00 ms, ")
+
+
 @given(st.floats(1e-9, 1e5))
 @example(94.95)
 @example(9.995)
