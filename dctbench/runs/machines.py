@@ -70,6 +70,14 @@ def machine_words(environments: Iterable[Environment]) -> str:
     return "; ".join(dict.fromkeys(map(_words, environments))) or _UNKNOWN
 
 
+def measured_on(environment: Environment, devices: Iterable[str]) -> str:
+    """Return what the devices of some cases are: `NVIDIA H200`, `AMD EPYC, 4 cores`, or both."""
+    kinds = {device.partition(":")[0] for device in devices}
+    host = f"{environment.facts['cpu']}, {environment.facts['cores_usable']} cores"
+    gpus = list(environment.gpus) if "cuda" in kinds else []
+    return " and ".join([*gpus, *([host] if kinds != {"cuda"} or not gpus else [])])
+
+
 def _words(environment: Environment) -> str:
     """Return what one machine is. Virtual machines often hide the model of a CPU, so its numbers stand beside it."""
     facts = environment.facts

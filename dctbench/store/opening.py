@@ -23,7 +23,7 @@ from dctbench.machine.temporary import OwnedFolder
 from dctbench.store import schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
-from dctbench.store.errors import DamagedError, MissingError
+from dctbench.store.errors import SALVAGE, DamagedError, MissingError
 from dctbench.store.failures import translated
 from dctbench.store.location import DEFAULT_STORE, has_keywords, is_url, masked
 from dctbench.store.schema_check import check_complete, check_schema, has_own_migrations
@@ -113,7 +113,9 @@ def _check_file(path: Path) -> None:
             f"{name} is an empty file, not a store", hint="remove it, or choose another store with --store"
         )
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
-        raise StoreError(f"store {name}: file is not a database", hint="choose another store with --store")
+        raise StoreError(
+            f"store {name}: file is not a database", hint=f"choose another store with --store; if it was one, {SALVAGE}"
+        )
     if int.from_bytes(header[_APPLICATION_ID_OFFSET : _APPLICATION_ID_OFFSET + 4], "big") != schema.APPLICATION_ID:
         raise StoreError(f"{name} is a database of another program", hint="choose another store with --store")
 

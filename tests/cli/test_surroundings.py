@@ -250,7 +250,7 @@ def test_a_null_character_in_the_configuration_is_refused(cli: Cli, tmp_path: Pa
     (tmp_path / "pyproject.toml").write_text('[tool.dctbench]\nstore = "a\\u0000b"\n')
     done = cli("list", "runs")
     assert done.code == 2, done.err
-    assert "pyproject.toml, [tool.dctbench]: store contains a null character" in done.err
+    assert "pyproject.toml, [tool.dctbench]: store contains a character that cannot be printed" in done.err
 
 
 def test_a_store_is_never_replaced_by_what_is_made_of_it(measured: Cli, tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from dctbench import errors
 from dctbench.app.bundle import bundle
 from dctbench.app.requests import RunRequest
 from dctbench.cli.options.axes import HOW, WHAT, axis_options, axis_values, chosen_suite
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, progress_option, version_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    Flag,
+    progress_option,
+    unused_format_option,
+    unused_store_option,
+    version_option,
+)
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed
 from dctbench.model import FAILED
@@ -36,6 +44,8 @@ from dctbench.text.format import pluralize
               help="The least samples of a case over all rounds, and its calls on a schedule.")  # fmt: skip
 @click.option("--label", cls=Flag, section=WHAT, metavar="TEXT", help="A name for the runs of the bundle.")
 @progress_option(HOW)
+@unused_store_option
+@unused_format_option
 @version_option
 def command(**flags: Any) -> int:
     """Export models, inputs and a program that measures them on a target without torch.

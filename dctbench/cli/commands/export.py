@@ -9,7 +9,15 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.options import completion
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    Flag,
+    force_option,
+    store_option,
+    unused_format_option,
+    version_option,
+)
 from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.terminal.files import check_writable, print_document, write_whole
 from dctbench.exporters.registry import ALIASES, FORMATS
@@ -29,6 +37,7 @@ from dctbench.runs.lookup import disclosure, forwarded, resolve
 @host_label_option("Options")
 @anonymous_option("Options")
 @store_option
+@unused_format_option
 @version_option
 def command(
     form: str, run: str, output: str | None, force: bool, host_label: str | None, anonymous: bool, store: str

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from dctbench import errors
-from dctbench.cli.options.click_ext import CONTEXT, Command, complete_path, store_option, version_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    complete_path,
+    store_option,
+    unused_format_option,
+    version_option,
+)
 from dctbench.importers import read_file
-from dctbench.store import open_store
+from dctbench.store import masked, open_store, store_flags
 from dctbench.text.format import pluralize
 
 
@@ -19,6 +28,7 @@ from dctbench.text.format import pluralize
 )
 @click.argument("file", metavar="FILE", shell_complete=complete_path)
 @store_option
+@unused_format_option
 @version_option
 def command(file: str, store: str) -> int:
     """Store the run of FILE under its own id: of `dctbench export json`, a bundle, or pytest --benchmark-json.
@@ -42,5 +52,6 @@ def command(file: str, store: str) -> int:
         click.echo(f"  not stated by every benchmark, and then taken as: {values}", err=True)
     if run.settings.anonymous:
         click.echo("  it is anonymous: host, user, paths and command were left out", err=True)
-    click.echo(f"  next: dctbench report {run.short_id}", err=True)
+    following = shlex.join(["dctbench", "report", run.short_id, *store_flags(masked(store))])
+    click.echo(f"  next: {following}", err=True)
     return errors.EXIT_OK

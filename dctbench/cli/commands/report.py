@@ -13,7 +13,15 @@ import click
 from dctbench import errors
 from dctbench.app.session import how_to_measure
 from dctbench.cli.options import completion
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    Flag,
+    force_option,
+    store_option,
+    unused_format_option,
+    version_option,
+)
 from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.tables.damage import refuse_damage
 from dctbench.cli.terminal.files import check_writable, write_whole
@@ -62,6 +70,7 @@ _PAGE = "The page"
 @host_label_option(_PAGE)
 @anonymous_option(_PAGE)
 @store_option
+@unused_format_option
 @version_option
 def command(
     runs: tuple[str, ...],

@@ -11,6 +11,7 @@ from dctbench import errors
 from dctbench.app.requests import ResumeRequest, RunRequest, Where, on_schedule
 from dctbench.app.resume import resume
 from dctbench.app.run import plan, run
+from dctbench.cli.options import completion
 from dctbench.cli.options.axes import HOW, WHAT, axis_options, axis_values, chosen_suite
 from dctbench.cli.options.baselines import print_saved, save_baseline_option
 from dctbench.cli.options.click_ext import (
@@ -92,6 +93,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
                    "`dctbench store merge` makes them one run.")  # fmt: skip
 @save_baseline_option(_STORED, when="Unless a case ends in an error or a timeout")
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
+              shell_complete=completion.runs,
               help="Resume an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
 @click.option("--retry-failed", cls=Flag, section=_STORED, is_flag=True,
               help="With --resume: also measure errors and timeouts again.")  # fmt: skip
@@ -165,7 +167,13 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             outcome = run(request, display)
     print_saved(outcome.baseline)
     rows_shown = display.rows_shown and sys.stdout.isatty()
-    print_run(outcome, flags["output_format"], rows_shown=rows_shown, host_label=flags["host_label"])
+    print_run(
+        outcome,
+        flags["output_format"],
+        rows_shown=rows_shown,
+        host_label=flags["host_label"],
+        store=flags["store"],
+    )
     return outcome.exit_code
 
 

@@ -192,8 +192,8 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     if option.name in _SERVERS:
         raise _invalid(key, "cannot be set there", f"name a cluster on the command line, with --{option.name}")
     texts = [str(item) for item in items]
-    if any("\0" in text for text in texts):
-        raise _invalid(key, "contains a null character")
+    if not all(text.isprintable() for text in texts):  # a path is printed as it is
+        raise _invalid(key, "contains a character that cannot be printed")
     if option.name in _WRITTEN:
         for text in texts:
             _check_place(key, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded
 from dctbench.runs.machines import by_machine
+from dctbench.store import DEFAULT_STORE, masked, store_flags
 from dctbench.wording import by_authors, cells, timeliness
 from dctbench.wording import in_model as in_model_words
 from dctbench.wording import summary as words
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from dctbench.app.run import RunOutcome
 
 
-def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool, host_label: str | None) -> None:
+def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool, host_label: str | None, store: str) -> None:
     """Print a run on standard output, and append it to the step summary.
 
     Args:
@@ -41,6 +43,7 @@ def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool, host
         output_format: table, json, csv or md.
         rows_shown: whether to leave out a table that is on the screen already.
         host_label: what to show in place of the host name, or None.
+        store: where the run is, for the next command.
     """
     recorded = forwarded(outcome.recorded, disclosure(outcome.recorded, host_label=host_label))
     reference = outcome.plan.reference
@@ -54,7 +57,7 @@ def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool, host
         print_document(as_markdown)
     else:
         for part in parts:
-            _print_table(part, Layout(part.plan, reference), rows_shown and len(parts) == 1)
+            _print_table(part, Layout(part.plan, reference), rows_shown and len(parts) == 1, store)
     add_to_step_summary(as_markdown)
 
 
@@ -69,17 +72,22 @@ def add_to_step_summary(text: str) -> None:
             click.echo(f"warning: GITHUB_STEP_SUMMARY, {step_summary}, not written: {error.strerror}", err=True)
 
 
-def _print_table(found: RecordedRun, layout: Layout, rows_shown: bool) -> None:
+def _print_table(found: RecordedRun, layout: Layout, rows_shown: bool, store: str) -> None:
     console = Console(highlight=False)
     heading = [] if found.machine is None else [f"On {found.machine}:"]
     summaries = analysis.arranged(found.summaries, layout.reference)
-    for line in [*heading, *table_lines(summaries, layout, len(found.plan), rows_shown=rows_shown)]:
+    for line in [*heading, *table_lines(summaries, layout, len(found.plan), rows_shown=rows_shown, store=store)]:
         for part in wrapped(line, terminal_width()) if isinstance(line, str) and console.is_terminal else [line]:
             console.print(part, markup=False, soft_wrap=True)
 
 
 def table_lines(
-    summaries: Sequence[analysis.Summary], layout: Layout, planned: int, *, rows_shown: bool
+    summaries: Sequence[analysis.Summary],
+    layout: Layout,
+    planned: int,
+    *,
+    rows_shown: bool,
+    store: str = DEFAULT_STORE,
 ) -> list[Text | str]:
     """Return the lines of the results table, unless its rows were just shown, and of the summary below it."""
     lines: list[Text | str] = []
@@ -88,7 +96,7 @@ def table_lines(
         lines.append(layout.head())
         for summary in summaries:
             lines.append(layout.line(cells.row(summary, speedups.get(summary.case), layout.labels)))
-    return [*lines, *summary_lines(summaries, layout.reference, planned, layout.labels)]
+    return [*lines, *summary_lines(summaries, layout.reference, planned, layout.labels, store)]
 
 
 def _in_models(summaries: Sequence[analysis.Summary]) -> list[str]:
@@ -107,7 +115,7 @@ def _in_models(summaries: Sequence[analysis.Summary]) -> list[str]:
 
 
 def summary_lines(
-    summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels
+    summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels, store: str
 ) -> list[str]:
     """Return the summary: which method is fastest, where the DCT pays off, what went wrong, what to do next."""
     lines = [""]
@@ -121,7 +129,8 @@ def summary_lines(
     lines += _in_models(summaries)
     beside = by_authors.lines(summaries)
     lines += ["", *beside] if beside else []
-    closing = [words.coverage(summaries, planned), words.stability(summaries), "next: dctbench report"]
+    following = shlex.join(["dctbench", "report", *store_flags(masked(store))])
+    closing = [words.coverage(summaries, planned), words.stability(summaries), f"next: {following}"]
     return [
         *lines,
         "",

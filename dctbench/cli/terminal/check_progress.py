@@ -11,7 +11,8 @@ import click
 
 from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.wrap import terminal_width
-from dctbench.scheduler.events import CaseFinished, CheckPlanned, Event, RoundStarted
+from dctbench.runs.machines import measured_on
+from dctbench.scheduler.events import CaseFinished, CheckPlanned, Event, RoundStarted, StillRunning
 from dctbench.scheduler.in_order import HEARTBEAT_SECONDS
 from dctbench.text.format import format_duration, format_percent, pluralize
 from dctbench.wording.verdict_numbers import by_device
@@ -47,6 +48,10 @@ class CheckProgress:
         """Show an event."""
         if isinstance(event, RoundStarted):
             self._start(event)
+        elif isinstance(event, StillRunning) and not self.live:  # a live line is not drawn while a process is timed
+            case, self.last_printed = event.case, monotonic()
+            took = format_duration(event.seconds)
+            click.echo(f"{self.round}: still running {case.name} n={case.seq_len} after {took}", err=True)
         elif isinstance(event, CaseFinished):
             self._finish(event)
 
@@ -88,12 +93,13 @@ class CheckProgress:
 
 
 def _header(event: CheckPlanned) -> str:
-    facts, estimate = event.environment.facts, event.sides["head"].estimate
+    estimate = event.sides["head"].estimate
+    machine = measured_on(event.environment, (case.device for case in event.judged))
     seconds = sum(plan.seconds for plan in event.sides.values())
     caveat = estimate.caveat and f" ({estimate.caveat})"
     tolerance = by_device({c.device_kind: event.rules.tolerance(c) for c in event.judged}, format_percent)
     return (
-        f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "
+        f"dctbench check   {machine} · "
         f"{pluralize(len(event.judged), 'case')} judged · tolerance {tolerance} · "
         f"est. {format_duration(seconds)}{caveat}   {event.store}"
     )

@@ -24,6 +24,7 @@ from dctbench.cli.terminal.plan_size import plan_size
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case
+from dctbench.runs.machines import measured_on
 from dctbench.scheduler.events import (
     CaseFinished,
     CaseStarted,
@@ -159,12 +160,12 @@ class _Rows:
 
 
 def _header(event: RunPlanned) -> str:
-    facts, plan = event.environment.facts, event.plan
+    plan = event.plan
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
     caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
     count = plan_size(plan)
     took = format_duration(plan.seconds_left(event.budget, event.stored))
-    machine = f"{facts['cpu']}, {facts['cores_usable']} cores"
+    machine = measured_on(event.environment, (case.device for case in plan.cases))
     return f"dctbench run   {machine} · {dtypes} · {count} · est. {took}{caveat}   {event.store}"
 
 

@@ -86,7 +86,7 @@ def stored(path: Path) -> None:
 def test_runs_are_completed_by_baseline_label_and_id_the_newest_first(cli: Cli, tmp_path: Path) -> None:
     stored(tmp_path / "s.sqlite")
     ids = [f"{number}abcdef0" for number in (4, 3, 2, 1)]
-    for words in ("compare latest", "compare", "report", "choose", "export csv", "list cases", "check --baseline"):
+    for words in ("compare", "report", "choose", "export csv", "list cases", "check --baseline", "run --resume"):
         found = plain(cli, f"dctbench {words} ", DCTBENCH_STORE="s.sqlite")
         assert found == ["latest", "main", "night", *ids], words
     assert plain(cli, "dctbench compare --store s.sqlite 3ab") == ["3abcdef0"]
