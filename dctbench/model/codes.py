@@ -34,6 +34,7 @@ class WarningCode(Enum):
     NO_EFFECT = "no_effect"  # no values: after training, every attention layer gives the same output everywhere
     RANKS_SHARE_CORES = "ranks_share_cores"  # ranks: of the case; of_cores: that this machine may use, which are fewer
     LEFT_BEHIND = "left_behind"  # processes: that outlived their case and were ended
+    FLOPS_DIFFER = "flops_differ"  # counted, stated: FLOPs of a forward call, by the counter and by the layer's flops()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _NEEDED: Mapping[WarningCode, tuple[str, ...]] = {
     WarningCode.NO_EFFECT: (),
     WarningCode.RANKS_SHARE_CORES: ("ranks", "of_cores"),
     WarningCode.LEFT_BEHIND: ("processes",),
+    WarningCode.FLOPS_DIFFER: ("counted", "stated"),
 }
 
 
@@ -50,6 +51,8 @@ class _Values(Struct):
     spread: Number | UnsetType = UNSET
     drift: Number | UnsetType = UNSET
     reason: Text | UnsetType = UNSET
+    counted: Number | UnsetType = UNSET
+    stated: Number | UnsetType = UNSET
     cores: Number | UnsetType = UNSET
     of_cores: _Count | UnsetType = UNSET
     names: _Words | UnsetType = UNSET

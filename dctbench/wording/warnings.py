@@ -7,7 +7,7 @@ from typing import Any
 
 from dctbench.analysis import Summary
 from dctbench.model import CaseWarning, WarningCode, canonical_json
-from dctbench.text.format import format_seconds, pluralize
+from dctbench.text.format import format_count, format_seconds, pluralize
 from dctbench.wording.labels import Labels
 
 _TOO_WIDE = 0.25
@@ -152,6 +152,11 @@ def _left_behind(values: Mapping[str, Any]) -> str:
     )
 
 
+def _flops_differ(values: Mapping[str, Any]) -> str:
+    counted, stated = (format_count(values[name], "FLOP") for name in ("counted", "stated"))
+    return f"flops: {counted} were counted, and its flops() says {stated}: correct the formula, or look for hidden work"
+
+
 _MESSAGES: Mapping[WarningCode, Callable[[Mapping[str, Any]], str]] = {
     WarningCode.TEXT: lambda values: str(values["message"]),
     WarningCode.SPREAD: _spread,
@@ -176,4 +181,5 @@ _MESSAGES: Mapping[WarningCode, Callable[[Mapping[str, Any]], str]] = {
     ),
     WarningCode.RANKS_SHARE_CORES: _ranks_share_cores,
     WarningCode.LEFT_BEHIND: _left_behind,
+    WarningCode.FLOPS_DIFFER: _flops_differ,
 }

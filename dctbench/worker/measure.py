@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dctbench import catalog
 from dctbench.catalog.engines import ENGINES
 from dctbench.catalog.inputs import check_length
-from dctbench.model import Case, ResultDetails
+from dctbench.model import Case, CaseWarning, ResultDetails, WarningCode
 from dctbench.protocol import CaseReply
 from dctbench.text.format import format_size
 from dctbench.worker import threads
@@ -50,6 +50,9 @@ from dctbench.worker.workload import (
     meta_call,
     random_states,
 )
+
+FLOPS_TOLERANCE = 0.03
+"""How far the counted FLOPs may be from a layer's own formula, which may leave out biases and softmax."""
 
 
 def measure_case(
@@ -134,6 +137,7 @@ def measure_case(
     collected.details |= _manner(device, case.device, cache, samples, subject.drawn)
     with collected.attempt("description"):  # it must not cost what was measured
         collected.details |= what_ran(case, device, module, rates) | device.describe(case.device)
+    _hold_against_its_formula(case, collected)
     refuse_the_impossible(case, collected)
     if not timing_only and collected.details.kernel is None and not ENGINES[case.engine].exported:
         observe_kernels(case, subject, untimed, collected)
@@ -186,6 +190,17 @@ def _count_flops(case: Case, module: nn.Module, subject: Workload, rates: Rates 
         counted = flops.count(call)
         collected.add("flops", counted.flops)
         collected.details |= ResultDetails(flops_uncounted=tuple(counted.uncounted))
+
+
+def _hold_against_its_formula(case: Case, collected: Collected) -> None:
+    """Warn if the FLOPs of a layer that is not ours are others than it says. Tests hold ours against their formulas."""
+    counted = next((one.samples[0] for one in collected.measurements if one.metric == "flops"), None)
+    stated = collected.details.flops_analytic
+    own = catalog.implementation(case.implementation).family is catalog.Family.OWN
+    if not own or not counted or not stated or collected.details.flops_uncounted:
+        return
+    if abs(counted - stated) > FLOPS_TOLERANCE * counted:
+        collected.warnings.append(CaseWarning(WarningCode.FLOPS_DIFFER, {"counted": counted, "stated": stated}))
 
 
 def _release(

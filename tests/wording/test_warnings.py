@@ -81,6 +81,8 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
     (WarningCode.LEFT_BEHIND, {"processes": 2},
      "it left 2 processes behind, which took time from what was measured and had to be ended: let it end what it "
      "starts"),
+    (WarningCode.FLOPS_DIFFER, {"counted": 2e9, "stated": 1.5e9},
+     "flops: 2.00 GFLOP were counted, and its flops() says 1.50 GFLOP: correct the formula, or look for hidden work"),
 ]  # fmt: skip
 
 

@@ -53,6 +53,19 @@ def value(answer: CaseReply, metric: str) -> float | None:
     return found[0] if found else None
 
 
+@pytest.mark.parametrize(("share", "warned"), [(1.0, False), (1.02, False), (0.5, True), (2.0, True)])
+def test_a_layer_whose_formula_differs_from_the_count_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, share: float, warned: bool
+) -> None:
+    case = Case("tests.support.hostile:Good", 64, heads=2, head_dim=8)
+    counted = value(measured(case), "flops")
+    assert counted
+    monkeypatch.setattr(Good, "flops", lambda self, batch=1: share * counted, raising=False)
+    told = [text for text in messages(measured(case)) if "its flops() says" in text]
+    assert bool(told) == warned
+    assert not any("its flops() says" in text for text in messages(measured()))
+
+
 def test_what_the_machine_cannot_measure_is_absent_with_the_reason_and_no_warning() -> None:
     def no_meter(name: str) -> object:
         raise UnavailableError("no meter")
