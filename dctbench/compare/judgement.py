@@ -121,6 +121,7 @@ class Judgement:
         sensitivity: the least change beside a stored run that could show, where it is beyond the tolerance.
         advisory: the judged cases whose latency fails nothing, since a single stored run of base has it.
         launch_bound: the judged cases whose latency is for a good part a time of the host.
+        replanned: the judged cases whose transforms both sides plan differently, with the plans of base and head.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -131,6 +132,7 @@ class Judgement:
     sensitivity: Sensitivity | None = None
     advisory: tuple[Case, ...] = ()
     launch_bound: tuple[Case, ...] = ()
+    replanned: Mapping[Case, tuple[str, str]] = field(default_factory=dict)
 
     def by_case(self) -> dict[Case, VerdictKind]:
         """Return the verdict on each case as a whole: the worst of its verdicts, or the best where none is bad."""
@@ -232,7 +234,21 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         sensitivity=_sensitivity(first, rules, _level(comparison, rules)),
         advisory=tuple(case for case, one in first.items() if one.change.count and _advisory(one, rules)),
         launch_bound=tuple(case for case in first if comparison.head[case].launch_bound),
+        replanned=_replanned(comparison),
     )
+
+
+def _replanned(comparison: Comparison) -> dict[Case, tuple[str, str]]:
+    """The cases of one method whose transforms head plans otherwise than base."""
+    found = {}
+    for case in comparison.counterparts:
+        base, head = comparison.sides(case)
+        if base is None or head is None or base.case.implementation != case.implementation:
+            continue
+        before, now = base.details.plan, head.details.plan
+        if before is not None and now is not None and before != now:
+            found[case] = before, now
+    return found
 
 
 def _advisory(one: Timed, rules: Rules) -> bool:

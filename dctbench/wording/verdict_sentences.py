@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dctbench.analysis.budgets import QUANTITIES
 from dctbench.catalog import ACCURACY
@@ -151,7 +151,8 @@ def warnings(outcome: ComparisonOutcome) -> list[str]:
     found += [_SINGLE_RUNS] if _rests_on_single_runs(outcome) else []
     found += [cannot_fail(judgement.blind)] if judgement.blind else []
     found += [not_seen(judgement.sensitivity)] if judgement.sensitivity else []
-    return found + ([_launch_bound(judgement.launch_bound, labels_of(outcome))] if judgement.launch_bound else [])
+    found += [_launch_bound(judgement.launch_bound, labels_of(outcome))] if judgement.launch_bound else []
+    return found + ([_replanned(judgement.replanned, labels_of(outcome))] if judgement.replanned else [])
 
 
 def _rests_on_single_runs(outcome: ComparisonOutcome) -> bool:
@@ -178,6 +179,14 @@ def _advisory(cases: Sequence[Case], outcome: ComparisonOutcome) -> str:
         return f"{text} is not called SLOWER; {_FURTHER}"
     text = f"the latencies of {len(cases)} cases, such as {first}, are advisory: no second run of base has them with "
     return f"{text}their reference, so none of them is called SLOWER; {_FURTHER}"
+
+
+def _replanned(plans: Mapping[Case, tuple[str, str]], labels: Labels) -> str:
+    """Say which transforms head plans otherwise than base; without a full stop."""
+    case, (before, now) = next(iter(plans.items()))
+    such = "" if len(plans) == 1 else f"{pluralize(len(plans), 'case')}, such as "
+    first = f"{labels.curve(case)} n={case.seq_len}"
+    return f"plan changed: {such}{first}: its transform is {before} in base, and {now} in head"
 
 
 def _launch_bound(cases: Sequence[Case], labels: Labels) -> str:

@@ -78,6 +78,18 @@ def test_a_change_between_single_runs_is_told_with_what_it_rests_on(seconds: flo
     assert told == warned
 
 
+def test_a_plan_that_changed_is_told() -> None:
+    def planned(plan: str) -> list[Result]:
+        dct = in_rounds("dct-x", [2e-3] * 3, ratio=8)
+        return [*in_rounds("sdpa", [4e-3] * 3), *(replace(one, details=replace(one.details, plan=plan)) for one in dct)]
+
+    outcome = compare_stored(recorded(planned("basis")), recorded(planned("fft"), head=True))
+    [told] = [line for line in warnings(outcome) if line.startswith("plan changed: ")]
+    assert "dct-x r=8 n=1024: its transform is basis in base, and fft in head" in told
+    same = compare_stored(recorded(planned("basis")), recorded(planned("basis"), head=True))
+    assert not any(line.startswith("plan changed") for line in warnings(same))
+
+
 def test_a_slowdown_between_two_runs_needs_no_fresh_processes_and_fails_nothing() -> None:
     outcome = compare_stored(recorded(rounds(6)), recorded(rounds(6, 4e-3), head=True))
     kinds = {v.case.implementation: v.kind for v in outcome.judgement.verdicts if v.metric == "latency"}
