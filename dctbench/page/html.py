@@ -36,6 +36,7 @@ from dctbench.runs.machines import by_machine, machine_words
 from dctbench.text.format import format_count, format_seconds
 from dctbench.wording import by_authors, cells
 from dctbench.wording import summary as words
+from dctbench.wording.accuracy import lengths_note
 from dctbench.wording.by_authors import ProtocolTable, protocol_tables
 from dctbench.wording.history import sentences
 from dctbench.wording.labels import Labels
@@ -97,7 +98,10 @@ def html(
         history=_history(*past) if past else None,
         results=sum(len(facet.summaries) for facet in contents.facets),
         by_authors=by_authors,
-        notes=cells.error_notes(summary for facet in contents.facets for summary in facet.summaries),
+        notes=[
+            *cells.error_notes(summary for facet in contents.facets for summary in facet.summaries),
+            *_lengths_learned(contents),
+        ],
         style=assets.style(),
         scripts=scripts,
         script_hashes=[assets.source_hash(text) for text in scripts.values()],
@@ -105,6 +109,16 @@ def html(
         data=embedded(page_data(contents, figures)),
     )  # fmt: skip
     return page
+
+
+def _lengths_learned(contents: Contents) -> list[str]:
+    """At which lengths accuracies were learned, where others were timed."""
+    timed = [facet for facet in contents.facets if facet.case.model is None and facet.case.task is None]
+    if not timed:
+        return []
+    lengths = {summary.case.seq_len for facet in timed for summary in facet.summaries}
+    note = lengths_note(contents.accuracies(timed[0]).telling, lengths)
+    return [] if note is None else [note]
 
 
 def _figures_of_changes(

@@ -57,6 +57,25 @@ def place_of(results: TaskResults, tasks: Iterable[TaskResults]) -> str:
     return f" at {Labels(same).place(results.case)}" if len(same) > 1 else ""
 
 
+def lengths_note(tasks: Iterable[TaskResults], decided: Iterable[int]) -> str | None:
+    """`accuracy is of trainings at n = 40 (mnist1d) and n = 64 (acuity, recall), and not shown at other lengths`.
+
+    None where every length that is decided for was trained at on every task that tells methods apart.
+
+    Args:
+        tasks: what was learned.
+        decided: the lengths at which a method is to be chosen.
+    """
+    trained: dict[int, list[str]] = {}
+    for results in tasks:
+        if results.sensitive:
+            trained.setdefault(results.case.seq_len, []).append(task_words(results.task))
+    if not trained or set(trained) == set(decided):
+        return None
+    places = [f"n = {length} ({', '.join(dict.fromkeys(names))})" for length, names in sorted(trained.items())]
+    return f"accuracy is of trainings at {listed(places)}, and not shown at other lengths"
+
+
 def accuracy_words(score: Score) -> str:
     """`0.842 ±0.013`; the mean alone for one seed; `not measured` without any."""
     if score.mean is None:

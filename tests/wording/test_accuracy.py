@@ -212,6 +212,21 @@ def test_the_resolution_of_each_method_is_told(suite: dict[str, TaskResults]) ->
     assert told["dct-x r=4"].startswith("1.3 tokens (")
 
 
+def test_lengths_of_trainings_are_named_unless_they_are_those_that_are_decided_for() -> None:
+    found = task_results(
+        learned(
+            *(trained(name, [mean, mean + 0.01, mean + 0.02], task=task, seq_len=n)
+              for task, n in (("mnist1d", 40), ("recall", 64), ("acuity", 64))
+              for name, mean in (("sdpa", 0.8), ("none", 0.3)))
+        )
+    )  # fmt: skip
+    assert words.lengths_note(found, [4096]) == (
+        "accuracy is of trainings at n = 40 (mnist1d) and n = 64 (acuity, recall), and not shown at other lengths"
+    )
+    assert words.lengths_note([one for one in found if one.case.seq_len == 64], [64]) is None
+    assert words.lengths_note([], [64]) is None
+
+
 def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
     assert [words.points(share) for share in (-0.0001, 0.0001, 0.012, -0.5)] == ["0.0", "0.0", "+1.2", "-50.0"]
 

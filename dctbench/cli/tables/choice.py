@@ -21,7 +21,7 @@ from dctbench.exporters.json_document import dumps
 from dctbench.model import Case, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import model_choice, recommendation
-from dctbench.wording.accuracy import NOT_MEASURED, missed_words, place_of
+from dctbench.wording.accuracy import NOT_MEASURED, lengths_note, missed_words, place_of
 from dctbench.wording.decision import IN_FLOATING_POINT, accuracy_cell, how_to_measure
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import escape
@@ -50,6 +50,7 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
         return
     basis = [_basis(found, outcome.summaries, outcome.planned)]
     basis += [f"accuracy rests on {', '.join(map(_named, outcome.trained_in))}"] if outcome.trained_in else []
+    basis += [] if (note := _lengths(outcome)) is None else [note]
     for number in range(len(answers)):
         verdict = _sentence(outcome, number, request, labels)
         remarks = _remarks(outcome, number, request)
@@ -60,6 +61,13 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
         else:
             print_sentences([verdict])
             print_sentences(remarks, "  ")
+
+
+def _lengths(outcome: ChooseOutcome) -> str | None:
+    """At which lengths the accuracies of the methods were learned, where these are others than that of the question."""
+    known = outcome.accuracies
+    learned = any(found for summary in outcome.summaries for _, found in known.on_each_task(summary))
+    return lengths_note(known.telling, {one.case.seq_len for one in outcome.summaries}) if learned else None
 
 
 def _named(run: Run) -> str:

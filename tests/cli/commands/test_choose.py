@@ -329,13 +329,16 @@ def test_what_another_run_of_the_store_has_learned_is_told(cli: Cli, tmp_path: P
     stored(tmp_path, 2, RESULTS)
     lines = " ".join(cli("choose", "--seq", "1024").out.split())
     assert "accuracy of dct-x r=8: mnist1d 0.510, worse" in lines
-    assert lines.endswith(f"accuracy rests on run {trainings} (trainings) of 2026-01-01")
+    assert f"accuracy rests on run {trainings} (trainings) of 2026-01-01" in lines
+    assert lines.endswith("accuracy is of trainings at n = 40 (mnist1d), and not shown at other lengths")
     assert cli("choose", "--seq", "1024", "--format", "json").json()["trained_in"] == ["1" * 16]
     others = [*trained("sdpa", (0.80, 0.81)), *trained("none", (0.30, 0.31)), *trained("fnet", (0.5, 0.51))]
     stored(tmp_path / "another", 1, others)
     stored(tmp_path / "another", 2, RESULTS)
     place = ("--store", str(tmp_path / "another" / ".dctbench" / "results.sqlite"))
-    assert "accuracy rests on" not in cli("choose", "--seq", "1024", *place).out
+    answer = cli("choose", "--seq", "1024", *place).out
+    assert "accuracy rests on" not in answer
+    assert "accuracy is of trainings" not in answer
 
 
 GOOD, BAD = (0.80, 0.811, 0.819), (0.5, 0.51, 0.52)

@@ -65,6 +65,9 @@ def test_what_changed_is_told_and_the_rest_counted(cli: Cli) -> None:
         "- dct-x r=8 at n = 1024 allocates 1,048,640 B of tensors where base allocates 1,048,576 B (+64 B)",
         "- linformer r=8 at n = 1024: measured in base, not in head",
         "",
+        "- two runs of the same code can differ by more than their processes show: before a change is blamed on the "
+        "code, measure both in turn with dctbench check --base-python",
+        "",
         "base: main, run bbbbbbbb of 2026-01-01 10:20 UTC, dctbench 0.1.0",
         "head: run aaaaaaaa of 2026-01-02 10:20 UTC, dctbench 0.1.0",
         "exit 0: two stored runs were compared; only dctbench check fails on what is worse",
