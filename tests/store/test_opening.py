@@ -15,6 +15,7 @@ from dctbench.app.requests import RunRequest
 from dctbench.errors import StoreError
 from dctbench.store import MissingError, open_store, results_of_machine, schema
 from dctbench.store.checking import find_damage
+from dctbench.store.errors import SALVAGE
 from dctbench.store.opening import try_folder
 from tests.store.test_contents import new_store
 from tests.support.made import RUN, result
@@ -82,10 +83,11 @@ def test_files_of_other_programs_are_refused_and_unchanged(tmp_path: Path) -> No
     short.write_bytes(foreign.read_bytes()[:99])
     os.mkfifo(pipe)
     a_file, another = "give the path of a file: --store results.sqlite", "choose another store with --store"
+    lost = f"{another}; if it was one, {SALVAGE}"
     expected = {
         empty: (f"{empty} is an empty file, not a store", "remove it, or choose another store with --store"),
-        text: (f"store {text}: file is not a database", another),
-        short: (f"store {short}: file is not a database", another),
+        text: (f"store {text}: file is not a database", lost),
+        short: (f"store {short}: file is not a database", lost),
         foreign: (f"{foreign} is a database of another program", another),
         tmp_path: (f"{tmp_path} is a folder, not a store", a_file),
         pipe: (f"{pipe} is not a file", a_file),
