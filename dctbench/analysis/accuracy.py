@@ -83,8 +83,8 @@ class Compared:
         difference: mean accuracy above that of the reference, with its interval; None under two pairs, and where a
             training of the reference failed.
         held: whether it is as good in the joint test of all methods of the task, and not only by itself.
-        held_better: the same of being better.
-        held_worse: the same of being worse.
+        held_better: whether it is better in the joint test of all methods.
+        held_worse: whether it is worse in the joint test of all methods.
         kept: the share of what exact attention gains over no attention that the method keeps, with Fieller's interval;
             None where the task is not sensitive.
         solved: of a method whose seeds fall into two groups, how many solve the task; else None.

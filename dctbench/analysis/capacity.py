@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case, Environment
 
+_MOST_BYTES = 1 << 60
+"""No machine has so much memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Feasible:
@@ -50,9 +53,11 @@ def host_memory(environments: Iterable[Environment]) -> float | None:
 def device_memory(environments: Iterable[Environment], device: str) -> float | None:
     """Return the memory of a device in bytes, by its name in cases; None if environments differ in it or do not say."""
     kind, _, index = device.partition(":")
-    if kind != "cuda":
-        return host_memory(environments) if kind == "cpu" else None
-    return _the_only(_of_gpu(environment, int(index or 0)) for environment in environments)
+    if kind == "cpu":
+        return host_memory(environments)
+    if kind != "cuda" or not (index.isascii() and index.isdecimal()):
+        return None
+    return _the_only(_of_gpu(environment, int(index)) for environment in environments)
 
 
 def _of_gpu(environment: Environment, index: int) -> object:
@@ -63,9 +68,10 @@ def _of_gpu(environment: Environment, index: int) -> object:
 
 
 def _the_only(sizes: Iterable[object]) -> float | None:
-    found = set(sizes)
+    """Return what all sizes are, or None. An imported file may state anything."""
+    found = {size if isinstance(size, int | float) and 0 < size < _MOST_BYTES else None for size in sizes}
     [size] = found if len(found) == 1 else [None]
-    return float(size) if isinstance(size, int | float) else None
+    return None if size is None else float(size)
 
 
 def _feasible(members: list[Summary]) -> Feasible:

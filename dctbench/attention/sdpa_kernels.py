@@ -62,8 +62,8 @@ class OneKernelAttention(SDPAttention):
     def run(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Call `scaled_dot_product_attention` with the kernel, after torch has confirmed it for such tensors.
 
-        torch is asked once per kind of call, since asking takes time that would be measured. So does the restriction,
-        which is left out where torch chooses the kernel anyway.
+        torch is asked once per kind of call, since asking takes time that would be measured. The restriction takes
+        time, too, and is left out where torch chooses the kernel anyway.
         """
         kind = (q.shape, k.shape, q.stride(), q.dtype, q.device, mask is None, q.requires_grad, torch.is_grad_enabled())
         restricted = self._restricted.get(kind)

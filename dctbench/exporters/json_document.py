@@ -73,8 +73,9 @@ def entry(summary: Summary) -> JSON:
 
 
 def metric_values(summary: Summary) -> JSON:
-    """Return the metrics of a case without samples: unit and value, and for latency its tail and, unless it is a single
-    sample, its interval.
+    """Return the metrics of a case without samples: unit and value, and for latency also its interval and tail.
+
+    A single sample has no interval.
     """
     metrics: JSON = {}
     if summary.latency:

@@ -43,6 +43,8 @@ SAMPLES = 250_000
 STAGES = ("projections", "attention", "transform", "other")
 SPREADS = 2000
 """The most results of a page with quantiles in the rows, which no two rows share."""
+_PRINTED = 100
+"""The most texts of failed processes in a page: one text of each of thousands of failures would make it too large."""
 _STOPS = 32
 """The most stop reasons. dctbench has five; an imported file may have others."""
 _MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
@@ -85,14 +87,15 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     reasons = [s.details.stop_reason for s in summaries]
     stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))[:_STOPS]
     reasons = [reason if reason in stops else None for reason in reasons]
-    printed, lasts = dict[str, int](), map(last_words, summaries)
+    printed = list(dict.fromkeys(text for text in map(last_words, summaries) if text is not None))[:_PRINTED]
+    places = {text: place for place, text in enumerate(printed)}
     others: dict[str, list[Any]] = {
         "ties": _ties(contents),
         "worth": [known[worth] for worth in worths],
         "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
         "failure": [None if s.status == "ok" else sentences.coded(failure_words(s)) for s in summaries],
-        "printed": [None if text is None else printed.setdefault(text, len(printed)) for text in lasts],
+        "printed": [places.get(last_words(s) or "") for s in summaries],
         "ran": [_ran(s, sentences, with_spread=len(summaries) <= SPREADS) for s in summaries],
         "late": [sentences.coded(counted(s.timeliness)) if s.timeliness else None for s in summaries],
         "warnings": [[sentences.coded(message(warning)) for warning in s.warnings] or None for s in summaries],
@@ -100,7 +103,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     return {
         "columns": columns({name: _whole(values) for name, values in table.items()} | others),
         "stops": stops,
-        "printed": list(printed),
+        "printed": printed,
         "worths": list(known),
         "stop": _letters(reasons, stops),
         "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),

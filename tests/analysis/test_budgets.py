@@ -153,6 +153,10 @@ def test_the_memory_of_a_device_is_known_where_all_machines_have_the_same() -> N
     assert [device_memory(gpus, device) for device in ("cuda:2", "mps")] == [None, None]
     assert device_memory([*gpus, machine(16e9)], "cuda:0") is None
     assert host_memory([machine(None)]) is None
+    for wrong in ([16], "16", -1, 10**400):  # of an imported file
+        assert host_memory([machine(wrong)]) is None  # type: ignore[arg-type]
+        assert device_memory([machine(16e9, [{"memory_bytes": wrong}])], "cuda:0") is None
+    assert device_memory(gpus, "cuda:x") is None
     assert host_memory([]) is None
 
 

@@ -90,6 +90,11 @@ def test_a_row_has_what_ran_and_what_a_failure_printed() -> None:
     rows = data["rows"]
     assert rows["columns"]["printed"] == [None, 0, 0]
     assert rows["printed"] == ["Traceback"]
+    many = [
+        replace(result("full", n, None, status="error"), details=ResultDetails(traceback=f"line {n}"))
+        for n in range(1, 151)
+    ]
+    assert len(page_data(arrange([recorded(many)], "sdpa"), {})["rows"]["printed"]) == 100
     column = rows["columns"]["ran"]
     [told] = [one for one in (column.values() if isinstance(column, dict) else column) if one is not None]
     form, *numbers = told.split("|")

@@ -64,7 +64,7 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
 
 
 def _lengths(outcome: ChooseOutcome) -> str | None:
-    """At which lengths the accuracies of the methods were learned, where these are others than that of the question."""
+    """Say at which lengths accuracies were learned; None if that is the length of the question, or none is known."""
     known = outcome.accuracies
     learned = any(found for summary in outcome.summaries for _, found in known.on_each_task(summary))
     return lengths_note(known.telling, {one.case.seq_len for one in outcome.summaries}) if learned else None

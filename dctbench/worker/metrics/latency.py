@@ -211,7 +211,7 @@ def measure(
 
 
 def _long_again(timer: Timer, sampling: Sampling, first: float, progress: Progress) -> float | None:
-    """Return the seconds of one more call if it is long like the first, which has warmed it up then; else None.
+    """Make one more call. Return its seconds if it is long like the first, which has warmed it up; else None.
 
     A first call may load kernels, or compile. If the time limit leaves no room for another, it is believed.
     """
