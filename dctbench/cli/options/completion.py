@@ -56,20 +56,20 @@ _AXES: dict[str, Callable[[], Iterable[str]]] = {
 
 
 def suites_and_files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the shipped suites, and paths."""
+    """Complete the shipped suites or, where none begins so, paths: bash completes either names or paths."""
     shipped = [CompletionItem(name) for name in suites.shipped() if name.startswith(incomplete)]
-    return [*shipped, *complete_path(ctx, parameter, incomplete)]
+    return shipped or complete_path(ctx, parameter, incomplete)
 
 
 def runs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete what names a run: `latest`, baselines, labels and ids, the newest first; and paths.
+    """Complete what names a run: `latest`, baselines, labels and ids, the newest first; paths where none begins so.
 
     A server is not asked, since a shell would wait for it.
     """
     location = ctx.params.get("store")
     known = {"latest": ""} if location is None or is_url(location) else {"latest": "", **_stored(location)}
     found = [CompletionItem(name, help=about) for name, about in known.items() if name.startswith(incomplete)]
-    return [*found, *complete_path(ctx, parameter, incomplete)]
+    return found or complete_path(ctx, parameter, incomplete)
 
 
 def baselines(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

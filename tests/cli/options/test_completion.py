@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +68,24 @@ def test_shells_complete_commands_flags_and_values(cli: Cli, shell: str) -> None
 )  # fmt: skip
 def test_names_are_completed_the_last_one_of_a_list(cli: Cli, line: str, values: list[str]) -> None:
     assert sorted(plain(cli, line)) == sorted(values)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize(("words", "offered"), [("report l", "latest"), ("doctor --suite real", "realtime")])
+def test_bash_itself_offers_names_where_a_path_would_do_too(
+    words: str, offered: str, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """The script of click drops the names as soon as it is told to complete paths."""
+    script = (
+        'eval "$(_DCTBENCH_COMPLETE=bash_source dctbench)"; COMP_WORDS=(dctbench $0); '
+        'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _dctbench_completion dctbench; echo "${COMPREPLY[@]}"'
+    )
+    path = f"{Path(sys.executable).parent}:{environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script, words], cwd=tmp_path, env=environ | {"PATH": path}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [offered]
 
 
 @pytest.mark.parametrize(
