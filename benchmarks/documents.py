@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks import (
     accuracy_rates,
     answers,
+    base_runs,
     block_error,
     coverage,
     dct_speed,
@@ -92,6 +93,7 @@ _TABLES: Mapping[Path, Callable[[Path], Sequence[str]]] = {
     **answers.ANSWERS,
     block_error.RESULTS: lambda path: block_error.document(_json(path)),
     accuracy_rates.RESULTS: lambda path: accuracy_rates.table(_json(path)),
+    base_runs.RESULTS: lambda path: base_runs.table(_json(path)),
     coverage.RESULTS: lambda path: coverage.table(_json(path)),
     dct_speed.RESULTS: lambda path: dct_speed.table(_json(path)),
     fleet.RESULTS: lambda path: fleet.document(_json(path)),

@@ -19,15 +19,13 @@ from types import MappingProxyType
 from dctbench.analysis.reference import default_reference
 from dctbench.model import Case
 from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
-from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
+from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, levels, spread_of
 from dctbench.stats.robust import Interval
 
 CLOCK_STEPS: Mapping[str, float] = MappingProxyType({"cuda": 5e-7})
 """Seconds that two times of a device differ by, if they differ: CUDA promises half a microsecond for its events."""
 CLOCK_STEP = 1e-7
 """The same of every other device: that of `perf_counter` on Windows. On Linux and macOS it is less."""
-_STEPS = 16
-"""The steps of one degree of freedom."""
 Medians = Mapping[int, float]
 """Median seconds by round."""
 
@@ -109,7 +107,7 @@ class Between:
         if own is None or self.level is None:
             spread = spread_of(logs)
         else:
-            spread = _sum_of(own, spread_of([self.level[number] for number in medians]))
+            spread = own.plus(spread_of([self.level[number] for number in medians]))
         return _estimate(logs, spread, step)
 
 
@@ -118,25 +116,12 @@ def _estimate(logs: Sequence[float], spread: Spread, step: float) -> Estimate:
     return Estimate(statistics.fmean(logs), math.sqrt(variance / len(logs)), spread.degrees)
 
 
-def _sum_of(one: Spread, other: Spread) -> Spread:
-    """Return the variance of a sum of independent parts.
-
-    Its degrees of freedom are those of Satterthwaite's approximation (Biometrics Bull. 2, 1946).
-    """
-    total = one.variance + other.variance
-    if not total:
-        return Spread(0.0, one.degrees)
-    degrees = total**2 / (one.variance**2 / one.degrees + other.variance**2 / other.degrees)
-    # Rounded down, which widens the interval a little: quantiles are then computed for few different values.
-    return Spread(total, math.floor(_STEPS * degrees) / _STEPS)
-
-
 def between_processes(medians: Mapping[Case, Medians]) -> Between:
     """Return what the cases of a run show of the differences between processes."""
     timed = {case: rounds for case, rounds in medians.items() if len(rounds) > 1}
     if len(timed) < LEAST_CASES:
         return Between()
-    level = _levels(list(timed.values()))
+    level = levels([{number: math.log(seconds) for number, seconds in rounds.items()} for rounds in timed.values()])
     seconds = {case: math.exp(statistics.fmean(map(math.log, rounds.values()))) for case, rounds in timed.items()}
     own = {case: spread_of([math.log(t) - level[n] for n, t in rounds.items()]) for case, rounds in timed.items()}
     ratios = _log_ratios(timed)
@@ -145,16 +130,6 @@ def between_processes(medians: Mapping[Case, Medians]) -> Between:
         own=fit_prior(list(own.values()), list(seconds.values())),
         level=level,
     )
-
-
-def _levels(cases: Sequence[Medians]) -> dict[int, float]:
-    """Return by round the median over the cases of log(median of the round / geometric mean of the case)."""
-    logs: dict[int, list[float]] = {}
-    for rounds in cases:
-        mean = statistics.fmean(map(math.log, rounds.values()))
-        for number, seconds in rounds.items():
-            logs.setdefault(number, []).append(math.log(seconds) - mean)
-    return {number: statistics.median(found) for number, found in logs.items()}
 
 
 def _log_ratios(timed: Mapping[Case, Medians]) -> dict[Case, list[float]]:

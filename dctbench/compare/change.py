@@ -20,7 +20,7 @@ from typing import Protocol
 from dctbench.analysis import Summary
 from dctbench.model import Case, Result
 from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
-from dctbench.stats.moderated import NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
+from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, levels, spread_of
 from dctbench.stats.robust import Interval, log_mean_interval
 from dctbench.stats.sequential import paired_p
 
@@ -130,13 +130,33 @@ class Paired:
 
 
 @dataclass(frozen=True, slots=True)
+class BetweenRuns:
+    """How much runs of the same code differ, as all cases of a comparison together show it.
+
+    A run changes all cases by a common amount, its level, and each by an amount of its own. More cases make the
+    variance of the second better known, but not that of the first, which has one degree of freedom less than there
+    are runs. `level` is empty and `own` says nothing where there are too few cases: each then has its own variance.
+    """
+
+    level: tuple[float, ...] = ()
+    own: Prior = NOTHING_KNOWN
+
+    def spread(self, runs: tuple[float, ...], seconds: float) -> Spread:
+        """Return the variance between runs of a case of that latency with these mean logarithms, one for each run."""
+        if not self.level:
+            return spread_of(runs)
+        own = spread_of([log - level for log, level in zip(runs, self.level, strict=True)])
+        return self.own.moderate(own, seconds).plus(spread_of(self.level))
+
+
+@dataclass(frozen=True, slots=True)
 class Unpaired:
     """Processes of head and processes of a stored run: seconds, or seconds per second of a reference.
 
     `seconds` is the latency of base, of several runs their geometric mean. `priors` is what the other cases say of the
     variance, by series. `looks` is how often the processes are tested before a decision. `runs` holds the mean
     logarithms of all base runs, by series, where there are several: they show how much runs of the same code differ,
-    which processes of one run do not. `run_priors` is what the other cases say of that variance.
+    which processes of one run do not. `between` is what all cases together say of that.
     """
 
     raw: tuple[tuple[float, ...], tuple[float, ...]]
@@ -145,7 +165,7 @@ class Unpaired:
     looks: int = 1
     priors: Mapping[str | None, Prior] = field(default_factory=dict)
     runs: Mapping[str | None, tuple[float, ...]] = field(default_factory=dict)
-    run_priors: Mapping[str | None, Prior] = field(default_factory=dict)
+    between: Mapping[str | None, BetweenRuns] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -194,7 +214,9 @@ class Unpaired:
     def between_runs(self, series: str | None) -> Spread | None:
         """The variance of the mean logarithm between runs of base; None for a single run."""
         runs = self.runs.get(series, ())
-        return spread_of(runs) if len(runs) >= FEWEST else None
+        if len(runs) < FEWEST:
+            return None
+        return self.between.get(series, BetweenRuns()).spread(runs, self.seconds)
 
     def _change(self, series: str | None) -> float:
         base, head = self._logs(series)
@@ -250,9 +272,8 @@ class Unpaired:
         if between is None:
             return self._change(series), error, known.degrees
         # Head is one more run. Its difference from the mean of k runs has 1 + 1/k times the variance between runs.
-        runs = self.run_priors.get(series, NOTHING_KNOWN).moderate(between, self.seconds)
-        apart = math.sqrt(runs.variance * (1 + 1 / len(self.runs[series])))
-        return self._change(series), max(apart, error), runs.degrees
+        apart = math.sqrt(between.variance * (1 + 1 / len(self.runs[series])))
+        return self._change(series), max(apart, error), between.degrees
 
     def _logs(self, series: str | None) -> tuple[list[float], list[float]]:
         base, head = self._series(series)
@@ -337,12 +358,21 @@ def _mean(run: Mapping[Case, Summary], case: Case, reference: Case | None) -> fl
 def moderated(changes: Sequence[Unpaired], looks: int) -> list[Unpaired]:
     """Return the changes of one comparison, each told what all of them say of the variance in each series."""
     priors: dict[str | None, Prior] = {}
-    run_priors: dict[str | None, Prior] = {}
+    between: dict[str | None, BetweenRuns] = {}
     for series in {None, *(name for change in changes for name in change.series)}:
         beside = [change for change in changes if series in (None, *change.series)]
         priors[series] = _prior((one.spread(series), one.seconds) for one in beside)
-        run_priors[series] = _prior((one.between_runs(series), one.seconds) for one in beside)
-    return [replace(change, priors=priors, run_priors=run_priors, looks=looks) for change in changes]
+        between[series] = _between_runs([(one.runs[series], one.seconds) for one in beside if series in one.runs])
+    return [replace(change, priors=priors, between=between, looks=looks) for change in changes]
+
+
+def _between_runs(found: Sequence[tuple[tuple[float, ...], float]]) -> BetweenRuns:
+    """Return what the runs of base have in common, from each case's mean logarithm in every run and its seconds."""
+    if len(found) < LEAST_CASES:
+        return BetweenRuns()
+    level = levels([dict(enumerate(runs)) for runs, _ in found])
+    own = [spread_of([log - level[number] for number, log in enumerate(runs)]) for runs, _ in found]
+    return BetweenRuns(tuple(level.values()), fit_prior(own, [seconds for _, seconds in found]))
 
 
 def _prior(found: Iterable[tuple[Spread | None, float]]) -> Prior:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dctbench.stats.distributions import digamma, f_upper_tail, inverse_trigamma, trigamma
@@ -31,6 +31,8 @@ tail below by themselves; what is far above is wild."""
 _PASSES = 5
 _ZERO = 1e-6
 """The least variance, as a share of the median one: equal values have no logarithm."""
+_STEPS = 16
+"""The steps of one degree of freedom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,18 @@ class Spread:
 
     variance: float
     degrees: float
+
+    def plus(self, other: Spread) -> Spread:
+        """Return the variance of the sum of two independent parts.
+
+        Its degrees of freedom are those of Satterthwaite's approximation (Biometrics Bull. 2, 1946).
+        """
+        total = self.variance + other.variance
+        if not total:
+            return Spread(0.0, self.degrees)
+        degrees = total**2 / (self.variance**2 / self.degrees + other.variance**2 / other.degrees)
+        # Rounded down, which widens the interval a little: quantiles are then computed for few different values.
+        return Spread(total, math.floor(_STEPS * degrees) / _STEPS)
 
 
 def spread_of(values: Sequence[float]) -> Spread:
@@ -81,6 +95,20 @@ class Prior:
 
 NOTHING_KNOWN = Prior(0.0, 0.0, 0.0)
 """The prior of too few cases: each keeps its own variance."""
+
+
+def levels(cases: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """Return what the cases have in common in each round or run: the median of their differences from their own means.
+
+    Args:
+        cases: logarithms by the number of the round or run. A case need not have them all.
+    """
+    apart: dict[int, list[float]] = {}
+    for logs in cases:
+        mean = statistics.fmean(logs.values())
+        for number, log in logs.items():
+            apart.setdefault(number, []).append(log - mean)
+    return {number: statistics.median(found) for number, found in apart.items()}
 
 
 def fit_prior(spreads: Sequence[Spread], seconds: Sequence[float]) -> Prior:

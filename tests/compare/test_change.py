@@ -134,6 +134,33 @@ def test_cases_of_one_comparison_share_what_is_known_of_their_variance():
     assert prior.at(1e-3) == pytest.approx(np.mean(own), rel=0.5)
 
 
+def test_what_a_run_changes_in_all_cases_has_one_degree_of_freedom_less_than_there_are_runs():
+    """However many cases there are: the runs are the units, as Student's test with one value per run has them."""
+    rng = np.random.default_rng(1)
+    runs = np.array([0.0, 0.06])  # the second run of base is 6% slower in every case
+
+    def measured(level):
+        return summary(dict(enumerate(1e-3 * np.exp(level + rng.normal(0, 1e-4, 4)))))
+
+    drawn = [(measured(runs[0]), measured(0.1), {measured(0.0).case: measured(runs[1])}) for _ in range(30)]
+    changes = [unpaired(base, head, {}, False, [again]) for base, head, again in drawn]
+    error = runs.std(ddof=1) * np.sqrt(1 + 1 / 2)
+    for change in moderated(changes, looks=1):
+        found = change.interval(None)
+        assert found is not None
+        assert np.log(change.effect(None)) == pytest.approx(0.1 - 0.03, abs=1e-3)
+        assert np.log(found.high / found.low) / 2 == pytest.approx(scipy_stats.t.ppf(0.975, 1) * error, rel=0.05)
+
+
+def test_what_a_run_changes_in_each_case_by_itself_is_better_known_from_all_of_them():
+    rng = np.random.default_rng(2)
+    drawn = [[summary(dict.fromkeys(range(3), 1e-3 * np.exp(rng.normal(0, 0.1)))) for _ in range(3)] for _ in range(40)]
+    changes = [unpaired(base, head, {}, False, [{again.case: again}]) for base, head, again in drawn]
+    widths = [np.log(i.high / i.low) / 2 for c in moderated(changes, looks=1) if (i := c.interval(None))]
+    # Five degrees of freedom, where two runs of one case alone have one.
+    assert np.median(widths) == pytest.approx(scipy_stats.t.ppf(0.975, 5) * 0.1 * np.sqrt(1 + 1 / 2), rel=0.25)
+
+
 def test_a_stored_run_is_compared_by_ratios_to_its_own_reference():
     base, head = summary({1: 2e-3, 2: 2e-3}), summary({1: 6e-3, 2: 6e-3})
     sdpa = summary({1: 1e-3, 2: 1e-3}, "sdpa"), summary({1: 3e-3, 2: 3e-3}, "sdpa")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
+from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, levels, spread_of
 
 DEGREES = 2
 
@@ -29,6 +29,20 @@ def test_a_spread_is_the_sample_variance_with_its_degrees_of_freedom(logs: list[
     found = spread_of(logs)
     assert found.variance == pytest.approx(np.var(logs, ddof=1))
     assert found.degrees == len(logs) - 1
+
+
+def test_a_sum_of_independent_parts_has_the_degrees_of_freedom_of_satterthwaite() -> None:
+    """Equal parts with equal degrees have twice as many; a part without variance adds none."""
+    assert Spread(0.02, 4).plus(Spread(0.02, 4)) == Spread(0.04, 8)
+    assert Spread(0.02, 4).plus(Spread(0.0, 1)) == Spread(0.02, 4)
+    assert Spread(0.0, 4).plus(Spread(0.0, 1)) == Spread(0.0, 4)
+    assert Spread(0.03, 3).plus(Spread(0.01, 1)).degrees == pytest.approx(0.04**2 / (0.03**2 / 3 + 0.01**2), abs=1 / 16)
+
+
+def test_levels_are_the_median_differences_of_the_cases_from_their_own_means() -> None:
+    cases = [{1: 0.0, 2: 0.2}, {1: -5.0, 2: -4.8}, {1: 1.0, 2: 3.0}, {2: 7.0}]
+    assert levels(cases) == pytest.approx({1: -0.1, 2: 0.1})
+    assert levels([]) == {}
 
 
 def test_the_prior_is_that_of_the_model() -> None:
