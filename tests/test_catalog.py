@@ -218,6 +218,7 @@ def test_accuracy_on_a_slice_is_a_metric_of_which_more_is_better() -> None:
     assert (part.unit, part.larger_is_better) == (whole.unit, whole.larger_is_better) == ("1", True)
     assert catalog.metric("speed") is None
     assert [name for name, metric in catalog.METRICS.items() if metric.larger_is_better] == [
+        "cosine.noise", "cosine.smooth", "cosine.input",
         "accuracy", "drift.cosine", "drift.tokens", "drift.top1", "drift.neighbours", "evaluate",
     ]  # fmt: skip
 

@@ -67,9 +67,19 @@ METRICS: Mapping[str, Metric] = {
             "parameters, buffers and tables that the method keeps; for an exported model, its file",
         ),
         Metric("flops", FLOP, "counted on the meta device, multiply-add = 2"),
+        Metric("floor", SECONDS, "least time of one call by its FLOPs, its bytes and the calibrated ceilings"),
         Metric("error.noise", RELATIVE_ERROR, "relative error against exact float64 attention, i.i.d. input"),
         Metric("error.smooth", RELATIVE_ERROR, "the same on a smooth input, AR(1) with rho = 0.95"),
         Metric("error.input", RELATIVE_ERROR, "the same on the input that --input names"),
+        *(
+            Metric(
+                f"cosine.{kind}",
+                SHARE,
+                f"cosine between the output of error.{kind} and the exact one: near 1 if they differ by scale alone",
+                larger_is_better=True,
+            )
+            for kind in ("noise", "smooth", "input")
+        ),
         Metric("error.engine", RELATIVE_ERROR, "relative difference between an exported model's output and torch's"),
         Metric("queued_time", _BY_DEVICE, "one call on the GPU if its kernels need not wait for the host (CUDA)"),
         Metric("kernel_time", _BY_DEVICE, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),

@@ -11,7 +11,7 @@ import statistics
 from dataclasses import replace
 
 from dctbench.machine.calibration import Calibration
-from dctbench.model import DTYPE_BYTES, Bound, Case, Ceilings, Result, Roofline
+from dctbench.model import DTYPE_BYTES, Bound, Case, Ceilings, Measurement, Result, Roofline
 
 MARGIN = 2.0
 """How many times faster than the ceilings a result must be to be rejected as impossible.
@@ -47,7 +47,9 @@ def bytes_at_least(case: Case, state_bytes: float = 0.0) -> int:
 
 
 def under_the_roof(result: Result, machine: Calibration | None) -> Result:
-    """Return the result with its roofline in the details, or as an error if no call can be so fast.
+    """Return the result with its roofline in the details and its floor, or as an error if no call can be so fast.
+
+    The floor is the least time of the call by the roofline: it has the same FLOPs and bytes.
 
     Rounds that do not count FLOPs use the method's own formula. Without either the result is returned unchanged.
     """
@@ -62,7 +64,14 @@ def under_the_roof(result: Result, machine: Calibration | None) -> Result:
     median = statistics.median(latency.samples)
     emptied = result.details.swept_bytes is not None
     found = roofline(result.case, median, flops, state.samples[0] if state else 0.0, machine, emptied=emptied)
-    return result if found is None else replace(result, details=replace(result.details, roofline=found))
+    if found is None:
+        return result
+    floor = Measurement("floor", "s", (found.share * median,))
+    return replace(
+        result,
+        measurements=(*result.measurements, floor),
+        details=replace(result.details, roofline=found),
+    )
 
 
 def roofline(

@@ -177,6 +177,11 @@ def _devices(flat: Sequence[str]) -> list[str]:
     chosen: dict[str, None] = {}
     for word in flat:
         name, colon, index = word.partition(":")
+        if name == "gpu":  # of the known names `cpu` is spelled most like it
+            raise UsageError(
+                f"unknown device {word!r}; did you mean {word.replace('gpu', 'cuda', 1)!r}?",
+                hint=f"known: {', '.join(sorted(catalog.DEVICES))}",
+            )
         for kind in catalog.select("device", [name], catalog.DEVICES):
             if colon and (kind != "cuda" or not index.isascii() or not index.isdigit()):
                 raise UsageError(

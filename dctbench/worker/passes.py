@@ -216,7 +216,7 @@ def _memory_in_one_call(
 def measure_errors(
     case: Case, device: DeviceModule, subject: Workload, scratch: str | None, untimed: Untimed, collected: Collected
 ) -> None:
-    """Measure error.noise, error.smooth and, for a case with an input, error.input, against exact attention.
+    """Measure the error on noise, on smooth input and on the input of a case, if it has one, against exact attention.
 
     There are none if the output cannot be compared with it. For a long call that is not compiled, the first is also the
     check that it writes its whole output.
@@ -234,23 +234,27 @@ def measure_errors(
         made["input"] = partial(real_arguments, case, scratch)
     for name, make in made.items():
         with collected.attempt(f"error.{name}"), torch.inference_mode():
-            value = _error(case, subject, name, make, scratch, untimed)
+            output, expected = _outputs(case, subject, name, make, scratch, untimed)
+            value = error.relative_error(output, expected)
             exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
             claims_exact = exact and ENGINES[case.engine].precision == "float32"
             if claims_exact and error.beyond_tolerance(value, case.dtype, device.tf32_products(case.device)):
                 wrong = f"an exact method differs from exact attention by {value:.2g} on the {name} input"
                 raise WrongOutputError(wrong)
             collected.add(f"error.{name}", value)
+            with collected.attempt(f"cosine.{name}"):  # an output of zeros has none
+                collected.add(f"cosine.{name}", error.cosine(output, expected))
 
 
-def _error(
+def _outputs(
     case: Case,
     subject: Workload,
     name: str,
     make: Callable[[], Arguments],
     scratch: str | None,
     untimed: Untimed,
-) -> float:
+) -> tuple[Tensor, Tensor]:
+    """Return the output of a case on an input, and the exact one: all rows, or those that are compared."""
     untimed.begin()
     done = untimed.progress.watched()
     rows = error.compared_rows(case.seq_len)
@@ -274,7 +278,7 @@ def _error(
         # The replay of a graph allocates nothing, so that its output would never hold a NaN.
         module = subject.ungraphed().module if untimed.long else subject.module
         output = check_form(subject.form, module(*arguments)).cpu()
-    return error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
+    return output if rows is None else output.index_select(-2, rows), exact
 
 
 def measure_spectrum(case: Case, scratch: str | None, untimed: Untimed, collected: Collected) -> None:

@@ -153,7 +153,10 @@ def test_a_result_gets_its_roofline_or_becomes_an_error() -> None:
     assert placed.details.roofline.ceilings == Ceilings(1e11, 1e10)
     assert placed.details.roofline.share == pytest.approx(0.5)
     assert placed.details.roofline.bound == "compute"
-    assert placed.measurements == slow.measurements
+    *measured, floor = placed.measurements
+    assert tuple(measured) == slow.measurements
+    assert (floor.metric, floor.unit) == ("floor", "s")
+    assert floor.samples == pytest.approx([1e10 / 1e11])
     cheat = under_the_roof(result("sdpa", 1024, 1e-6, values=figures), MACHINE)
     assert (cheat.status, cheat.measurements) == ("error", ())
     assert str(cheat.message).startswith("implausible: 1e-06 s")
@@ -169,7 +172,8 @@ def test_a_result_of_every_scope_is_held_to_the_ceilings_and_a_model_has_no_plac
     honest = result("sdpa", 1024, 0.2, **given)
     placed = under_the_roof(honest, MACHINE)
     assert placed.status == "ok"
-    assert placed.measurements == honest.measurements
+    floors = [] if scope == "model" else ["floor"]
+    assert [one.metric for one in placed.measurements] == [*(one.metric for one in honest.measurements), *floors]
     assert (placed.details.roofline is None) == (scope == "model")
     by_compute = 1e10 / 4e11
     assert under_the_roof(result("sdpa", 1024, by_compute / MARGIN / 1.01, **given), MACHINE).status == "error"

@@ -285,6 +285,18 @@ def test_a_methods_own_parameters_are_the_same_in_every_process() -> None:
     assert errors[0][0]
 
 
+def test_the_cosine_of_an_output_stands_beside_its_error() -> None:
+    """The least error of a multiple of the output is the sine of the angle between them."""
+    exact, none = (measured(replace(CASE, implementation=name, ratio=None)) for name in ("sdpa", "none"))
+    for kind in ("noise", "smooth"):
+        assert value(exact, f"cosine.{kind}") == pytest.approx(1.0, abs=1e-9)
+        wrong, cosine = value(none, f"error.{kind}"), value(none, f"cosine.{kind}")
+        assert wrong is not None
+        assert cosine is not None
+        assert -1 <= cosine < 0.999
+        assert wrong >= (1 - cosine**2) ** 0.5 - 1e-9
+
+
 def test_later_rounds_take_the_latency_and_what_belongs_to_the_process() -> None:
     answer = serve.measure(MeasureRequest(CASE, QUICK, timing_only=True))
     assert {m.metric for m in answer.measurements} == {"setup", "memory.state", "first_call", "latency"}

@@ -1,5 +1,8 @@
 """The relative error of a method against exact attention with the same weights, on two kinds of input.
 
+The cosine between both outputs is given beside it: an output that is wrong by a factor has a large error, and a cosine
+of 1.
+
 `error.noise` uses i.i.d. values, the worst case for a method that keeps low frequencies. `error.smooth` uses an AR(1)
 process with rho = 0.95, a favourable case. The exact output is computed in float64 and cached by shape and seed, since
 all methods of a run are compared with it.
@@ -40,6 +43,12 @@ def relative_error(output: Tensor, exact: Tensor) -> float:
     """Return ||output - exact|| / ||exact|| over all entries, in float64."""
     reference = exact.to(torch.float64)
     return float((output.to(torch.float64) - reference).norm() / reference.norm())
+
+
+def cosine(output: Tensor, exact: Tensor) -> float:
+    """Return the cosine between the output and the exact one, each as a single vector of all entries, in float64."""
+    one, other = (tensor.to(torch.float64).flatten() for tensor in (output, exact))
+    return float(one @ other / (one.norm() * other.norm()))
 
 
 def compared_rows(seq_len: int) -> Tensor | None:

@@ -33,7 +33,8 @@ def test_a_device_has_one_spelling(words: list[str], names: list[str]) -> None:
     ("word", "message"),
     [
         ("cuba", "unknown device 'cuba'; did you mean 'cuda'"),
-        ("gpu:0", "unknown device 'gpu'"),
+        ("gpu:0", "unknown device 'gpu:0'; did you mean 'cuda:0'?"),
+        ("gpu", "unknown device 'gpu'; did you mean 'cuda'?"),
         ("cuda:", "only GPUs are numbered"),
         ("cuda:x", "only GPUs are numbered"),
         ("cuda:٣", "only GPUs are numbered"),

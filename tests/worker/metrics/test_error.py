@@ -46,6 +46,19 @@ def test_exact_attention_is_the_papers_in_float64() -> None:
     assert np.abs(error.exact_layer(x, shared, CASE.heads, rows).numpy() - expected[:, rows.numpy()]).max() < 1e-12
 
 
+@pytest.mark.parametrize(("factor", "noise"), [(0.1, 0.0), (-2.0, 0.0), (1.0, 0.5)])
+def test_the_cosine_is_that_of_numpy_and_blind_to_scale(factor: float, noise: float) -> None:
+    rng = np.random.default_rng(4)
+    exact = rng.normal(size=(2, 5, 3))
+    output = (factor * exact + noise * rng.normal(size=exact.shape)).astype(np.float32)
+    one, other = output.astype(float).ravel(), exact.ravel()
+    expected = one @ other / np.sqrt((one @ one) * (other @ other))
+    found = error.cosine(torch.from_numpy(output).transpose(0, 1), torch.from_numpy(exact).transpose(0, 1))
+    assert found == pytest.approx(expected, abs=1e-12)
+    if not noise:
+        assert found == pytest.approx(np.sign(factor), abs=1e-12)
+
+
 def test_exact_heads_are_those_of_the_exact_layer() -> None:
     rng = np.random.default_rng(0)
     q, k, v = (torch.from_numpy(rng.normal(size=(2, 3, 40, 8))) for _ in range(3))
