@@ -59,7 +59,9 @@ def figures(rng: np.random.Generator, bases: int, share: float, comparisons: int
         changes = []
         for case in methods:
             sdpa = Case("sdpa", case.seq_len)
-            changes.append(unpaired(base[case], head[case], {"sdpa": (base[sdpa], head[sdpa])}, False, further))
+            changes.append(
+                unpaired(base[case], head[case], {"sdpa": (base[sdpa], head[sdpa])}, False, dict(enumerate(further, 1)))
+            )
         for change in moderated(changes, looks=1):
             found = change.interval("sdpa")
             assert found is not None

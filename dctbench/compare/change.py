@@ -15,6 +15,7 @@ import statistics
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from dctbench.analysis import Summary
@@ -135,18 +136,22 @@ class BetweenRuns:
 
     A run changes all cases by a common amount, its level, and each by an amount of its own. More cases make the
     variance of the second better known, but not that of the first, which has one degree of freedom less than there
-    are runs. `level` is empty and `own` says nothing where there are too few cases: each then has its own variance.
+    are runs. `level` is by the number of the run. It is empty, and `own` says nothing, where there are too few cases:
+    each then has its own variance.
     """
 
-    level: tuple[float, ...] = ()
+    level: Mapping[int, float] = field(default_factory=dict)
     own: Prior = NOTHING_KNOWN
 
-    def spread(self, runs: tuple[float, ...], seconds: float) -> Spread:
-        """Return the variance between runs of a case of that latency with these mean logarithms, one for each run."""
+    def spread(self, runs: Mapping[int, float], seconds: float) -> Spread:
+        """Return the variance between runs of a case of that latency, from its mean logarithm in each run."""
         if not self.level:
-            return spread_of(runs)
-        own = spread_of([log - level for log, level in zip(runs, self.level, strict=True)])
-        return self.own.moderate(own, seconds).plus(spread_of(self.level))
+            return spread_of(list(runs.values()))
+        return self.own.moderate(self.apart(runs), seconds).plus(spread_of(list(self.level.values())))
+
+    def apart(self, runs: Mapping[int, float]) -> Spread:
+        """Return the variance of a case's mean logarithms apart from what the runs change in all cases."""
+        return spread_of([log - self.level[number] for number, log in runs.items()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +160,9 @@ class Unpaired:
 
     `seconds` is the latency of base, of several runs their geometric mean. `priors` is what the other cases say of the
     variance, by series. `looks` is how often the processes are tested before a decision. `runs` holds the mean
-    logarithms of all base runs, by series, where there are several: they show how much runs of the same code differ,
-    which processes of one run do not. `between` is what all cases together say of that.
+    logarithm in each run of base, by series and then by the number of the run, where there are several: they show how
+    much runs of the same code differ, which processes of one run do not. `between` is what all cases together say of
+    that.
     """
 
     raw: tuple[tuple[float, ...], tuple[float, ...]]
@@ -164,7 +170,7 @@ class Unpaired:
     seconds: float
     looks: int = 1
     priors: Mapping[str | None, Prior] = field(default_factory=dict)
-    runs: Mapping[str | None, tuple[float, ...]] = field(default_factory=dict)
+    runs: Mapping[str | None, Mapping[int, float]] = field(default_factory=dict)
     between: Mapping[str | None, BetweenRuns] = field(default_factory=dict)
 
     @property
@@ -213,14 +219,14 @@ class Unpaired:
 
     def between_runs(self, series: str | None) -> Spread | None:
         """The variance of the mean logarithm between runs of base; None for a single run."""
-        runs = self.runs.get(series, ())
+        runs = self.runs.get(series, {})
         if len(runs) < FEWEST:
             return None
         return self.between.get(series, BetweenRuns()).spread(runs, self.seconds)
 
     def _change(self, series: str | None) -> float:
         base, head = self._logs(series)
-        return statistics.fmean(head) - statistics.fmean(self.runs.get(series) or base)
+        return statistics.fmean(head) - statistics.fmean(self.runs[series].values() if series in self.runs else base)
 
     def interval(self, series: str | None) -> Interval | None:
         """Student's 95% interval by the moderated variance; None with fewer than FEWEST processes on a side."""
@@ -304,7 +310,7 @@ def unpaired(
     head: Summary,
     references: Mapping[str, tuple[Summary, Summary]],
     fresh: bool,
-    further: Sequence[Mapping[Case, Summary]] = (),
+    further: Mapping[int, Mapping[Case, Summary]] = MappingProxyType({}),
 ) -> Unpaired:
     """Return the processes of a case on both sides. Only head has confirming rounds.
 
@@ -312,7 +318,7 @@ def unpaired(
 
     Args:
         base, head, references, fresh: as in `paired`.
-        further: more runs of the same code as base, by case.
+        further: more runs of the same code as base, by number from 1, each by case.
     """
     assert base.latency is not None
     head_rounds, base_rounds = _rounds(head, fresh), _rounds(base, False)
@@ -325,21 +331,22 @@ def unpaired(
     return Unpaired(
         raw=(tuple(base_rounds.values()), tuple(head_rounds.values())),
         against={name: sides for name, sides in against.items() if all(sides)},
-        seconds=math.exp(statistics.fmean(runs[None])) if None in runs else base.latency.value,
+        seconds=math.exp(statistics.fmean(runs[None].values())) if None in runs else base.latency.value,
         runs=runs,
     )
 
 
 def _runs(
-    base: Summary, references: Mapping[str, Summary], further: Sequence[Mapping[Case, Summary]]
-) -> dict[str | None, tuple[float, ...]]:
+    base: Summary, references: Mapping[str, Summary], further: Mapping[int, Mapping[Case, Summary]]
+) -> dict[str | None, dict[int, float]]:
     """Return the mean logarithm of a case in each run of base, by series; only series that all runs have."""
     names: list[tuple[str | None, Summary | None]] = [(None, None), *references.items()]
     first = {summary.case: summary for summary in (base, *references.values())}
-    found: dict[str | None, tuple[float, ...]] = {}
+    found: dict[str | None, dict[int, float]] = {}
     for name, reference in names if further else ():
-        means = [_mean(run, base.case, reference.case if reference else None) for run in (first, *further)]
-        known = tuple(mean for mean in means if mean is not None)
+        beside = reference.case if reference else None
+        means = {number: _mean(run, base.case, beside) for number, run in ({0: first} | dict(further)).items()}
+        known = {number: mean for number, mean in means.items() if mean is not None}
         if len(known) == len(means):
             found[name] = known
     return found
@@ -366,13 +373,12 @@ def moderated(changes: Sequence[Unpaired], looks: int) -> list[Unpaired]:
     return [replace(change, priors=priors, between=between, looks=looks) for change in changes]
 
 
-def _between_runs(found: Sequence[tuple[tuple[float, ...], float]]) -> BetweenRuns:
-    """Return what the runs of base have in common, from each case's mean logarithm in every run and its seconds."""
+def _between_runs(found: Sequence[tuple[Mapping[int, float], float]]) -> BetweenRuns:
+    """Return what the runs of base have in common, from each case's mean logarithm in its runs and its seconds."""
     if len(found) < LEAST_CASES:
         return BetweenRuns()
-    level = levels([dict(enumerate(runs)) for runs, _ in found])
-    own = [spread_of([log - level[number] for number, log in enumerate(runs)]) for runs, _ in found]
-    return BetweenRuns(tuple(level.values()), fit_prior(own, [seconds for _, seconds in found]))
+    known = BetweenRuns(levels([runs for runs, _ in found]))
+    return replace(known, own=fit_prior([known.apart(runs) for runs, _ in found], [seconds for _, seconds in found]))
 
 
 def _prior(found: Iterable[tuple[Spread | None, float]]) -> Prior:

@@ -74,14 +74,17 @@ class Comparison:
         lost = {c.implementation for c in beside if exact.ran(self.head[c]) and not exact.ran(self.base[c])}
         return next((name for name in names if name in lost), None)
 
-    def repeats(self, *cases: Case) -> list[Mapping[Case, Summary]]:
-        """Return the further runs of base that timed all of some cases of base, in the environment of base."""
+    def repeats(self, *cases: Case) -> dict[int, Mapping[Case, Summary]]:
+        """Return the further runs of base that timed all of some cases of base, in the environment of base.
+
+        They are numbered from 1, as further runs are; 0 is base.
+        """
 
         def timed(run: Mapping[Case, Summary], case: Case) -> bool:
             one = run.get(case)
             return one is not None and one.timed is not None and self.one_environment(self.base[case], one)
 
-        return [run for run in self.further if all(timed(run, case) for case in cases)]
+        return {number: run for number, run in enumerate(self.further, 1) if all(timed(run, case) for case in cases)}
 
     @cached_property
     def _at_shape(self) -> Mapping[tuple[str, tuple[object, ...]], list[Case]]:

@@ -143,7 +143,7 @@ def test_what_a_run_changes_in_all_cases_has_one_degree_of_freedom_less_than_the
         return summary(dict(enumerate(1e-3 * np.exp(level + rng.normal(0, 1e-4, 4)))))
 
     drawn = [(measured(runs[0]), measured(0.1), {measured(0.0).case: measured(runs[1])}) for _ in range(30)]
-    changes = [unpaired(base, head, {}, False, [again]) for base, head, again in drawn]
+    changes = [unpaired(base, head, {}, False, {1: again}) for base, head, again in drawn]
     error = runs.std(ddof=1) * np.sqrt(1 + 1 / 2)
     for change in moderated(changes, looks=1):
         found = change.interval(None)
@@ -152,10 +152,28 @@ def test_what_a_run_changes_in_all_cases_has_one_degree_of_freedom_less_than_the
         assert np.log(found.high / found.low) / 2 == pytest.approx(scipy_stats.t.ppf(0.975, 1) * error, rel=0.05)
 
 
+def test_a_case_that_lacks_a_run_of_base_is_apart_from_the_levels_of_those_it_has():
+    """Three runs of base at 0, 50% and 2%: a case without the second one differs between its runs by little."""
+    level = np.array([0.0, 0.5, 0.02])
+    rng = np.random.default_rng(3)
+    changes = []
+    for number in range(20):
+        runs = [summary(dict.fromkeys(range(3), 1e-3 * np.exp(one + rng.normal(0, 1e-3)))) for one in level]
+        further = {place: {one.case: one} for place, one in enumerate(runs) if place and (number or place != 1)}
+        changes.append(unpaired(runs[0], runs[0], {}, False, further))
+    lacking, *others = moderated(changes, looks=1)
+    for change in (lacking, *others):
+        spread = change.between_runs(None)
+        assert spread is not None
+        assert spread.variance == pytest.approx(level.var(ddof=1), rel=0.05)
+        assert spread.degrees == pytest.approx(2, abs=0.1)
+    assert lacking.between[None].apart(lacking.runs[None]).variance < 1e-4
+
+
 def test_what_a_run_changes_in_each_case_by_itself_is_better_known_from_all_of_them():
     rng = np.random.default_rng(2)
     drawn = [[summary(dict.fromkeys(range(3), 1e-3 * np.exp(rng.normal(0, 0.1)))) for _ in range(3)] for _ in range(40)]
-    changes = [unpaired(base, head, {}, False, [{again.case: again}]) for base, head, again in drawn]
+    changes = [unpaired(base, head, {}, False, {1: {again.case: again}}) for base, head, again in drawn]
     widths = [np.log(i.high / i.low) / 2 for c in moderated(changes, looks=1) if (i := c.interval(None))]
     # Five degrees of freedom, where two runs of one case alone have one.
     assert np.median(widths) == pytest.approx(scipy_stats.t.ppf(0.975, 5) * 0.1 * np.sqrt(1 + 1 / 2), rel=0.25)
