@@ -123,7 +123,11 @@ def in_chunks_flops(seq_len: int, heads: int, head_dim: int) -> int:
 
 def _chunks(x: Tensor) -> Tensor:
     """(batch, heads, seq_len, width) -> (batch, heads, chunks, CHUNK, width), padded with zeros at the end."""
-    chunks: Tensor = pad(x, (0, 0, 0, -x.shape[2] % CHUNK)).unflatten(2, (-1, CHUNK))
+    missing = -x.shape[2] % CHUNK
+    if missing:
+        x = pad(x, (0, 0, 0, missing))
+    # In the layout of split heads each of the products below would copy its operands.
+    chunks: Tensor = x.contiguous().unflatten(2, (-1, CHUNK))
     return chunks
 
 

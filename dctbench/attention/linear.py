@@ -13,6 +13,8 @@ from dctbench.attention.precision import own_precision
 class LinearAttention(AttentionLayer):
     """phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), phi(x) = elu(x) + 1 (section 3.2).
 
+    In float16 the products are computed in float32, since a sum over a long sequence exceeds what float16 holds.
+
     The method replaces the softmax kernel and does not approximate it. It is not causal. Padded keys have zero
     features, so padding never changes a real token.
     """

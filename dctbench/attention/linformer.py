@@ -60,10 +60,10 @@ class LinformerAttention(AttentionLayer):
             return super().forward(x, key_padding_mask)
         self.check(x, key_padding_mask)
         if key_padding_mask is None:
-            short, ones = self.E @ x, self.E.sum(-1, keepdim=True)  # (batch, n_kept, dim), (n_kept, 1)
+            short, ones = self.project(x), self.E.sum(-1, keepdim=True)  # (batch, n_kept, dim), (n_kept, 1)
         else:
             real = key_padding_mask[..., None].to(x.dtype)
-            short, ones = self.E @ (x * real), self.E @ real  # (batch, n_kept, 1)
+            short, ones = self.project(x * real), self.E @ real  # (batch, n_kept, 1)
         # E (x W^T + 1 b^T) = (E x) W^T + (E 1) b^T
         k = torch.addcmul(linear(short, self.k_proj.weight), ones, self.k_proj.bias)
         v = torch.addcmul(linear(short, self.v_proj.weight), ones, self.v_proj.bias)
@@ -80,9 +80,16 @@ class LinformerAttention(AttentionLayer):
     def shorten(self, x: Tensor) -> Tensor:
         """Apply E to each head: (batch, heads, seq_len, head_dim) -> (batch, heads, n_kept, head_dim)."""
         if not self.per_head:
-            return self.split_heads(self.E @ self.join_heads(x))
+            return self.split_heads(self.project(self.join_heads(x)))
         # einsum puts the batch beside head_dim: one product per head, without a copy of E for each sample.
         return torch.einsum("hmn,bhnd->bhmd", self.E, x)
+
+    def project(self, x: Tensor) -> Tensor:
+        """Return E x of each sample: (batch, seq_len, dim) -> (batch, n_kept, dim)."""
+        if torch.is_grad_enabled() or len(x) == 1:
+            return self.E @ x
+        # `matmul` of a matrix that can have gradients would copy x, transposed.
+        return torch.bmm(self.E.expand(len(x), -1, -1), x)
 
     def attend_flops(self, batch: int = 1) -> int:
         """Two n_kept x n x d projections and two n x n_kept x d products: 8 b n m d."""

@@ -31,6 +31,9 @@ class PerformerAttention(AttentionLayer):
 
     Padded keys have zero features, so padding never changes a real token, except through `padding_leak`.
 
+    In half precision the features are computed in float32, as exponentials of large numbers need. In float16 their
+    products are float32 too.
+
     Args:
         ratio, kept: set the number of features, n_kept, at most n as for every method. More are possible in theory and
             lower the error a little, but with n of them the features alone take more work than exact attention.
@@ -73,7 +76,9 @@ class PerformerAttention(AttentionLayer):
             keys = key_padding_mask.sum(1)[:, None, None].to(torch.promote_types(v.dtype, torch.float32))
         features = self.features if self.eps else self.exact_features
         phi_q, phi_k = features(q, k, padded)
-        return normalised_product(phi_q.to(v.dtype), phi_k.to(v.dtype), v, eps=self.eps, keys=keys)
+        if v.dtype != torch.float16:  # in which the sums would be computed in float32 anyway
+            phi_q, phi_k = phi_q.to(v.dtype), phi_k.to(v.dtype)
+        return normalised_product(phi_q, phi_k, v, eps=self.eps, keys=keys)
 
     def features(self, q: Tensor, k: Tensor, padded: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return phi(q) and phi(k) (batch, heads, seq_len, n_kept), stabilised as the authors do, before eps is added.

@@ -161,3 +161,14 @@ def test_equal_keys_do_not_blow_up_in_float32() -> None:
     beta = torch.full((1, 1, 64), 0.999)
     read = delta_rule.in_chunks(k, k, v, beta)
     torch.testing.assert_close(read, v, rtol=0.02, atol=0.02)  # each token overwrites the previous one
+
+
+@pytest.mark.parametrize("seq_len", [128, 100])
+def test_products_in_chunks_read_their_operands_as_they_lie(seq_len: int) -> None:
+    """Split heads lie side by side in memory, so that each product of chunks would copy them."""
+    heads = torch.arange(2.0 * seq_len * 6).view(2, seq_len, 3, 2).transpose(1, 2)
+    chunks = delta_rule._chunks(heads)
+    assert chunks.is_contiguous()
+    assert chunks.shape == (2, 3, 2, 64, 2)
+    assert torch.equal(chunks.flatten(2, 3)[:, :, :seq_len], heads)
+    assert not chunks.flatten(2, 3)[:, :, seq_len:].any()

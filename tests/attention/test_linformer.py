@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dctbench.attention import build
 from dctbench.attention.linformer import LinformerAttention
+from dctbench.worker.devices.cpu_memory import peak_tensor_bytes
 from tests.support import golden as goldens
 from tests.support.definitions import Array, Shape, array, assert_real_rows_close, drawn, projected, shapes, softmax
 
@@ -57,3 +58,15 @@ def test_the_form_per_head_has_the_flops_of_its_formula() -> None:
     with FlopCounterMode(display=False) as counter:
         layer(torch.empty(2, 256, 32, device="meta"))
     assert layer.flops(2) == pytest.approx(counter.get_total_flops(), rel=0.03)
+
+
+def test_several_samples_are_shortened_without_a_copy_of_them() -> None:
+    layer = build("linformer", seq_len=256, dim=32, heads=2, kept=8)
+    assert isinstance(layer, LinformerAttention)
+    x = torch.randn(4, 256, 32, generator=torch.Generator().manual_seed(0))
+    expected = layer.E.double() @ x.double()
+    with torch.inference_mode():
+        peak = peak_tensor_bytes(lambda: layer.project(x))
+        assert (layer.project(x) - expected).abs().max() < 1e-5
+    assert peak < x.nbytes / 2
+    assert (layer.project(x) - expected).abs().max() < 1e-5

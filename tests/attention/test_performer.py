@@ -130,3 +130,12 @@ def test_options_reach_it_through_build() -> None:
     layer = build("performer", seq_len=20, dim=8, heads=2, ratio=2, seed=1)
     assert isinstance(layer, PerformerAttention)
     assert torch.equal(layer.omega, PerformerAttention(seq_len=20, dim=8, heads=2, ratio=2, seed=1).omega)
+
+
+@pytest.mark.parametrize("eps", [1e-4, 0.0])
+def test_float16_rounds_nothing_but_its_inputs_and_its_output(eps: float) -> None:
+    layer = build("performer", seq_len=64, dim=32, heads=2, ratio=4, eps=eps, dtype=torch.float16)
+    assert isinstance(layer, PerformerAttention)
+    q, k, v = torch.randn(3, 1, 2, 64, 16, generator=torch.Generator().manual_seed(0)).half()
+    with torch.inference_mode():
+        assert torch.equal(layer.attend(q, k, v), layer.attend(q.float(), k.float(), v.float()).half())
