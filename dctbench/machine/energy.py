@@ -57,11 +57,12 @@ class Meter(Protocol):
 
 
 class Energy(NamedTuple):
-    """Joules of one call above idle, the idle power in watts, and the number of calls in the window."""
+    """Joules of one call above idle, the idle power in watts, the number of calls in the window, and seconds of one."""
 
     joules: float
     idle_watts: float
     calls: int
+    seconds: float
 
 
 def most_seconds(meter: Meter) -> float:
@@ -129,7 +130,7 @@ def _above_idle(
         raise NoEnergyError(
             f"{calls} calls used no more energy than an idle device ({idle_watts:.1f} W by {meter.source})"
         )
-    return Energy(above / calls, idle_watts, calls)
+    return Energy(above / calls, idle_watts, calls, (ended - began) / calls)
 
 
 def _edge(meter: Meter, meanwhile: Callable[[], object]) -> tuple[float, float]:

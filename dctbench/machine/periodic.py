@@ -208,7 +208,7 @@ def release(
     period: float,
     deadline: float,
     count: int,
-    observer: Observer,
+    observer: Observer | None,
 ) -> Releases:
     """Call `call(prepare(number))` once in every period, and return the response times.
 
@@ -221,11 +221,12 @@ def release(
         period: seconds between two releases.
         deadline: seconds after its release at which a call must have ended.
         count: how many calls.
-        observer: entered.
+        observer: entered. None counts nothing, and reading it takes no time.
     """
+    read = Counters if observer is None else observer.read
     calls: list[Call] = []
     on_time = False
-    before = observer.read()
+    before = read()
     start = clock() + period
     ended = start
     for number in range(count):
@@ -235,7 +236,7 @@ def release(
         began = clock()
         call(argument)
         ended = clock()
-        now = observer.read()
+        now = read()
         calls.append(Call(began - intended, ended - intended, _since(now, before)))
         before = now
         on_time = on_time or ended - intended <= deadline
@@ -335,16 +336,18 @@ def sustained_rate(
     prepare: Callable[[int], Any],
     call: Callable[[Any], object],
     *,
+    prepare_new: Callable[[int], Any],
     slowest: float,
-    observer: Observer,
     count: int = SEARCHED,
 ) -> float | None:
     """Return the highest rate in calls per second at which at most 1% of the calls end after the next release.
 
-    The period is bisected between the median of a few calls, which no schedule can beat, and `slowest`.
+    The period is bisected between the median of a few calls, which no schedule can beat, and `slowest`. At the highest
+    rate there is no idle time, so nothing is counted between the calls, and their inputs are not new.
 
     Args:
-        prepare, call, observer: as for `release`.
+        prepare, call: as for `release`. Between two calls there is time for nothing but `prepare`.
+        prepare_new: as `prepare`, from new values: a call that remembers outputs is no faster for these few calls.
         slowest: the longest period to try, in seconds.
         count: calls for each period that is tried.
 
@@ -353,11 +356,11 @@ def sustained_rate(
     """
 
     def held(period: float) -> bool:
-        found = release(prepare, call, period=period, deadline=period, count=count, observer=observer)
+        found = release(prepare, call, period=period, deadline=period, count=count, observer=None)
         late = sum(response > period for response in found.responses)
         return not found.late and late <= HELD_SHARE * count
 
-    fastest = _usual_seconds(prepare, call)
+    fastest = _usual_seconds(prepare_new, call)
     if fastest >= slowest or not held(slowest):
         return None
     for _ in range(PROBES):

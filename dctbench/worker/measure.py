@@ -126,7 +126,7 @@ def measure_case(
         del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
         if not timing_only:
             measure_device_times(case, device, subject, cache, untimed, collected)
-            other_passes(case, device, subject, expected, untimed, collected, with_energy=with_energy)
+            other_passes(case, device, subject, expected, untimed, collected, cache=cache, with_energy=with_energy)
     if isinstance(module, ModelCall):
         measure_model(case, module, device, collected, seed, progress)
     if not timing_only:
@@ -226,6 +226,7 @@ def _release(
     before = progress.clock()
     found = response.measure(
         subject.prepare,
+        subject.prepare_new,
         call,
         period=case.period,
         deadline=case.deadline,

@@ -41,6 +41,8 @@ from dctbench.worker.workload import (
 
 LAUNCH_BOUND = 0.1
 """A call is launch-bound if the device waits for the host for more than this share of its latency."""
+REMEMBERED = 4
+"""A call that takes less than this part of its latency with inputs that came before seems to remember its outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def measure_device_times(
     [latency] = [each.samples for each in collected.measurements if each.metric == "latency"]
     with collected.attempt("queued_time"):
         untimed.begin()
-        queued = device.queued_seconds(case.device, subject.prepare, subject.call, cache)
+        queued = device.queued_seconds(case.device, subject.prepare_new, subject.call, cache)
         if queued is not None:
             collected.add("queued_time", statistics.median(queued))
             waiting = 1 - statistics.median(queued) / statistics.median(latency)
@@ -106,6 +108,7 @@ def other_passes(
     untimed: Untimed,
     collected: Collected,
     *,
+    cache: Cache,
     with_energy: bool,
 ) -> None:
     """Measure memory, the split of the time, and energy.
@@ -145,9 +148,26 @@ def other_passes(
             )
         except energy.NoEnergyError as refusal:
             raise UnsupportedError(refusal.message) from None
+        if cache == "warm":
+            _check_remembers_nothing(collected, used.seconds)
         collected.add("energy", used.joules)
         reading = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
         collected.details |= ResultDetails(energy=reading)
+
+
+def _check_remembers_nothing(collected: Collected, repeated: float) -> None:
+    """Refuse the energy of calls that are far faster than those whose latency was taken, whose inputs were new.
+
+    New inputs would cost energy between the calls, so that those of this pass come again and again.
+
+    Raises:
+        UnsupportedError: when `repeated`, their seconds, are less than a REMEMBERED-th of the latency.
+    """
+    [latency] = [each.samples for each in collected.measurements if each.metric == "latency"]
+    if REMEMBERED * repeated < statistics.median(latency):
+        raise UnsupportedError(
+            f"calls with inputs that came before take {repeated:.2g} s, and others {statistics.median(latency):.2g} s"
+        )
 
 
 def check_whole_output(subject: Workload, untimed: Untimed, collected: Collected) -> None:

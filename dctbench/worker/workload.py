@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ from dctbench.worker.sources import input_and_weights
 
 MODES = ("forward", "backward", "train")
 SEED = 0
+_FIRST_FURTHER = 1 << 20
 
 Arguments = tuple[Tensor, ...]
 Rates = Mapping[str, float]
@@ -52,6 +53,7 @@ class Workload:
         form: what the output must look like.
         drawn: what the inputs are, in words.
         pool: inputs of a user's model, which are written into the others in place of rows that are drawn anew.
+        further: numbers of further calls, each of whose inputs is new; no sample of a latency has them.
         draws: whether a call draws random numbers, such as those of dropout in training: no call repeats its output.
         call: runs the timed call on what `prepare` returned: forward, backward alone, or both. It is chosen once, since
             what decides during a call is timed with it.
@@ -67,6 +69,7 @@ class Workload:
     drawn: str = "i.i.d. N(0, 1)"
     pool: Sequence[Arguments] = ()
     draws: bool = False
+    further: Iterator[int] = field(default_factory=lambda: count(_FIRST_FURTHER), repr=False, compare=False)
     call: Callable[[Any], Tensor | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -116,6 +119,13 @@ class Workload:
     def prepare(self, number: int) -> Any:
         """Return what call `number` needs, made before it is timed. Gradients of earlier calls are dropped."""
         return self._prepared(self.arguments[number % len(self.arguments)])
+
+    def prepare_new(self, number: int) -> Any:
+        """Return the same, after giving its inputs values that no call before had."""
+        rotation = len(self.arguments)
+        new = next(self.further) * rotation + number % rotation
+        self.renew(range(new, new + 1))
+        return self.prepare(number)
 
     def _prepared(self, chosen: Arguments) -> Any:
         if self.case.mode == "forward":

@@ -70,9 +70,18 @@ def test_a_call_in_time_is_enough_to_go_on(passing: Callable[[float], None]) -> 
 
 
 def test_the_sustained_rate_is_that_of_the_calls_themselves(passing: Callable[[float], None]) -> None:
-    rate = sustained_rate(int, lambda n: passing(0.004), slowest=PERIOD, observer=Silent())
+    rate = sustained_rate(int, lambda n: passing(0.004), prepare_new=int, slowest=PERIOD)
     assert rate == pytest.approx(250, rel=0.02)
-    assert sustained_rate(int, lambda n: passing(0.030), slowest=PERIOD, observer=Silent()) is None
+    assert sustained_rate(int, lambda n: passing(0.030), prepare_new=int, slowest=PERIOD) is None
+
+
+def test_a_call_that_remembers_its_outputs_sustains_no_higher_rate(passing: Callable[[float], None]) -> None:
+    """It takes 4 ms for new values, and 0.1 ms for those that came before."""
+    rate = sustained_rate(
+        int, lambda n: passing(0.004 if n >= 1000 else 1e-4), prepare_new=(1000).__add__, slowest=PERIOD
+    )
+    assert rate is not None
+    assert rate <= 250.001
 
 
 def with_one_late(**counted: float) -> str:

@@ -16,7 +16,7 @@ from dctbench import catalog
 from dctbench.attention import window
 from dctbench.attention.window import WindowAttention
 from dctbench.errors import UnavailableError, UnsupportedError
-from dctbench.machine import energy
+from dctbench.machine import energy, periodic
 from dctbench.model import Case, CaseWarning, ResultDetails
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.text.warning_values import read_warning
@@ -28,7 +28,7 @@ from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics.latency import ImplausibleError, Sampling
 from dctbench.worker.metrics.output import WrongOutputError
 from dctbench.worker.passes import Untimed
-from tests.support.hostile import Good
+from tests.support.hostile import Good, RemembersWholeInputs
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -51,6 +51,37 @@ def messages(answer: CaseReply) -> list[str]:
 def value(answer: CaseReply, metric: str) -> float | None:
     found = [m.samples[0] for m in answer.measurements if m.metric == metric]
     return found[0] if found else None
+
+
+def test_every_release_has_new_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that keeps its latest outputs by their whole inputs computes each of them."""
+    computed = []
+    real = periodic.release
+
+    def counting(*given: Any, **more: Any) -> periodic.Releases:
+        before = RemembersWholeInputs.computed
+        found = real(*given, **more)
+        computed.append((len(found.calls), RemembersWholeInputs.computed - before))
+        return found
+
+    monkeypatch.setattr(periodic, "release", counting)
+    case = Case("tests.support.hostile:RemembersWholeInputs", 64, heads=2, head_dim=8, period=1e-3, deadline=1.0)
+    assert measured(case).status == "ok"
+    [(calls, computations)] = computed
+    assert computations == calls > 20
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(0.24, True), (0.26, False)])
+def test_the_energy_of_calls_that_seem_to_be_remembered_is_refused(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, refused: bool
+) -> None:
+    """The inputs of that pass come again and again, those of the latency, here of 1 s, do not."""
+    monkeypatch.setattr(energy, "measure", lambda *_: energy.Energy(0.25, 60.0, 10, seconds))
+    monkeypatch.setattr("dctbench.worker.passes.statistics", SimpleNamespace(median=lambda values: 1.0))
+    meter = SimpleNamespace(source="made up", tick=0.1, windows=energy.Windows())
+    answer = measured(energy_counter=lambda name: meter)
+    assert (value(answer, "energy") is None) == refused
+    assert ("energy.absent" in answer.details) == refused
 
 
 @pytest.mark.parametrize(("share", "warned"), [(1.0, False), (1.02, False), (0.5, True), (2.0, True)])
@@ -129,7 +160,7 @@ def test_a_value_that_is_not_finite_is_omitted_with_a_warning_that_names_it() ->
 
 
 def test_a_device_with_every_sensor_fills_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(energy, "measure", lambda *_: energy.Energy(0.25, 60.0, 100))
+    monkeypatch.setattr(energy, "measure", lambda *_: energy.Energy(0.25, 60.0, 100, 0.02))
     answer = measured(
         energy_counter=lambda name: SimpleNamespace(source="made up", tick=0.1, windows=energy.Windows()),
         kernel_seconds=lambda name, call, cache: (1e-4, 7),

@@ -23,6 +23,7 @@ class Responses:
 
 def measure(
     prepare: Callable[[int], Any],
+    prepare_new: Callable[[int], Any],
     call: Callable[[Any], object],
     *,
     period: float,
@@ -31,10 +32,11 @@ def measure(
     priority: bool,
     search: bool,
 ) -> Responses:
-    """Release `call(prepare(number))` once in every period.
+    """Release `call(prepare_new(number))` once in every period.
 
     Args:
-        prepare: makes what call `number` needs, before its release.
+        prepare: makes what call `number` needs.
+        prepare_new: the same from new values, before its release.
         call: what must be done at its deadline. It returns when the device is done.
         period, deadline: in seconds.
         count: how many calls, unless every one is late.
@@ -43,8 +45,8 @@ def measure(
     """
     raising = periodic.raised_priority() if priority else nullcontext()
     with periodic.Observer(_throttled_seconds) as observer, raising as raised:
-        found = periodic.release(prepare, call, period=period, deadline=deadline, count=count, observer=observer)
-        rate = periodic.sustained_rate(prepare, call, slowest=period, observer=observer) if search else None
+        found = periodic.release(prepare_new, call, period=period, deadline=deadline, count=count, observer=observer)
+        rate = periodic.sustained_rate(prepare, call, prepare_new=prepare_new, slowest=period) if search else None
     causes = periodic.causes(found, period=period, deadline=deadline)
     kept = dict(list(causes.items())[:MOST_CAUSES])
     words = (None, None) if raised is None else tuple(raised)
