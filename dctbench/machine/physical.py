@@ -14,7 +14,8 @@ MOST_HERTZ = 6e9
 """No processor has a faster clock."""
 _PER_CYCLE = (
     (("amx_tile",), 2048),  # one product of 16 x 32 and 32 x 16 bfloat16 numbers takes 16 cycles
-    (("avx512_fp16", "avx512_bf16"), 256),  # two units, 32 numbers of 16 bits each; two of them in one bf16 product
+    (("avx512_fp16", "avx512_bf16", "avx512_vnni"), 256),  # two units, 32 numbers of 16 bits or 64 of 8 bits each
+    (("avx_vnni",), 128),  # two units, 32 numbers of 8 bits each
     (("avx512f",), 64),  # two units, 16 float32 numbers each
     (("avx2",), 32),  # two units, 8 float32 numbers each
     (("sve", "sve2", "i8mm", "bf16", "asimdhp"), 512),  # four units of 128 bits or two of 512, with products of tiles
@@ -30,7 +31,7 @@ _DATA_SHEETS = {
 
 
 def most_flops_per_second(kind: str, name: str | None = None) -> float | None:
-    """Return a ceiling of the FLOP/s of a device in any floating-point type, or None if none is known.
+    """Return a ceiling of the FLOP/s of a device in any type, or None if none is known.
 
     Args:
         kind: `cpu`, `cuda`, ...

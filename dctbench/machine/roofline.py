@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import replace
 
+from dctbench.catalog.engines import ENGINES
 from dctbench.machine.calibration import Calibration
 from dctbench.model import DTYPE_BYTES, Bound, Case, Ceilings, Measurement, Result, Roofline
 
@@ -19,6 +20,9 @@ MARGIN = 2.0
 On a shared machine the best measured ceilings may be little more than half of the true ones. A method that caches its
 output or returns memory that it never wrote is faster by orders of magnitude.
 """
+
+INT8_PRODUCTS = 4.0
+"""How many times faster than float32 products those of int8 can be, whose ceiling is not measured."""
 
 _TOKEN_BYTES = 8
 
@@ -119,13 +123,14 @@ def _devices(case: Case) -> int:
 def fastest_possible(case: Case, flops: float, machine: Calibration) -> float:
     """Return a lower bound of the seconds of any method on this machine.
 
-    The bound rejects results, so it is generous. Compute: the ceiling of the fastest dtype, since a kernel
-    may convert, scaled up to the threads and devices of the case. Memory: inputs and output only, less what the
-    last-level caches may hold; nothing for a whole model.
+    The bound rejects results, so it is generous. Compute: the ceiling of the fastest dtype, since a kernel may convert,
+    scaled up to the threads and devices of the case, and for an engine that quantises to int8. Memory: inputs and
+    output only, less what the last-level caches may hold; nothing for a whole model.
     """
     devices = _devices(case)
     scale = devices * max(1.0, (case.threads or machine.threads) / machine.threads)
-    by_compute = flops / (max(machine.gemm.values()) * scale)
+    products = INT8_PRODUCTS if ENGINES[case.engine].quantised else 1.0
+    by_compute = flops / (max(machine.gemm.values()) * products * scale)
     if case.scope == "model":
         return by_compute
     from_memory = max(0, bytes_at_least(case) - devices * (machine.cache_bytes or 0))

@@ -258,7 +258,10 @@ def _quality(case: Case, of: Conversions, model: nn.Module, collected: Collected
 
 
 def attention_share(case: Case, of: Conversions, device: DeviceModule) -> float:
-    """Return the share of the time of the original that its replaceable attentions take, projections included."""
+    """Return the share of the time of the original that its replaceable attentions take, projections included.
+
+    Each of them is waited for. On a GPU that waits for the host, the host then no longer runs ahead.
+    """
     spent = 0.0
     started: list[float] = []
 

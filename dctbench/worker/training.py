@@ -1,8 +1,8 @@
-"""Train one model on one task with one seed: choose the rate, train in full, and test. Everything is reproducible.
+"""Train one model on one task with one seed: choose the rate, train in full, and test.
 
 Every rate of the grid gets a quarter of the steps, and the best on validation data trains in full. The test has no part
 in this. A training uses one thread, so that as many run side by side as there are cores, and gives the same figures bit
-by bit on the same machine.
+by bit on the same CPU. On a GPU some sums of gradients have no fixed order, so figures may differ a little.
 """
 
 from __future__ import annotations

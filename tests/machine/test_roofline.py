@@ -145,6 +145,11 @@ def test_data_that_fits_the_cache_need_not_come_from_memory() -> None:
     assert fastest_possible(case(), 1.0, replace(MACHINE, cache_bytes=1 << 30)) == 1.0 / 4e11
 
 
+def test_products_in_int8_may_be_four_times_as_fast() -> None:
+    assert fastest_possible(case(engine="onnxruntime-int8"), 8e12, MACHINE) == 8e12 / (4 * 4e11)
+    assert fastest_possible(case(engine="onnxruntime"), 8e12, MACHINE) == 8e12 / 4e11
+
+
 def test_a_result_gets_its_roofline_or_becomes_an_error() -> None:
     figures = {"flops": ("FLOP", 1e10), "memory.state": ("B", 4096.0)}
     slow = result("sdpa", 1024, 0.2, values=figures)

@@ -38,7 +38,10 @@ def synchronize(name: str) -> None:
 
 
 def stopwatch(name: str, cache: Cache) -> Stopwatch:
-    """Return a wall clock; with `cold` it first writes a buffer twice as large as all last-level caches."""
+    """Return a wall clock; with `cold` it first reads a buffer twice as large as all last-level caches.
+
+    After a write, the call would wait until what was written has left the caches.
+    """
     clock = _clock
     if cache == "warm":
 
@@ -49,11 +52,11 @@ def stopwatch(name: str, cache: Cache) -> Stopwatch:
 
         return seconds
 
-    buffer = torch.zeros(swept_bytes(name) // 8, dtype=torch.int64)
-    sweep = buffer.add_
+    buffer, total = torch.ones(swept_bytes(name) // 4), torch.empty(())
+    sweep = torch.sum
 
     def cold_seconds(run: Callable[[], object]) -> float:
-        sweep(1)  # with all threads, which also empties the caches of each core
+        sweep(buffer, dim=0, out=total)  # with all threads, which also empties the caches of each core
         start = clock()
         run()
         return clock() - start
