@@ -10,7 +10,6 @@ of its accuracy. The random seed is fixed, so the same code gives the same figur
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.simulated import run_program
+from benchmarks.simulated import rows, run_program
 from dctbench.analysis import Summary, summarise
 from dctbench.analysis.accuracy import MARGIN, Standing, TaskResults, task_results
 from dctbench.analysis.resolution import acuities
@@ -163,17 +162,22 @@ def gates(rng: np.random.Generator, seeds: int, name: str, runs: int) -> dict[st
     return {"false_alarms": false / runs, "found": {f"{drop * 100:g}": hits / runs for drop, hits in found.items()}}
 
 
-def simulate(runs: int, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+def simulate(runs: int, processes: int = 1, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
     """All figures, from that many runs for each number of seeds and each noise."""
-    rows = []
-    for count in seeds:
-        for place, name in enumerate(NOISE):
-            rng = np.random.default_rng([count, place])
-            row: dict[str, Any] = {"seeds": count, "noise": name, **standings(rng, count, name, runs)}
-            row["resolution_held"] = resolutions(rng, count, name, runs)
-            rows.append(row | gates(rng, count, name, runs))
-            print(json.dumps(rows[-1]), flush=True)
-    return {"runs": runs, "margin": MARGIN, "rows": rows}
+    found = rows(_row, [(count, name, runs) for count in seeds for name in NOISE], processes)
+    return {"runs": runs, "margin": MARGIN, "rows": found}
+
+
+def _row(seeds: int, noise: str, runs: int) -> dict[str, Any]:
+    rng = np.random.default_rng([seeds, list(NOISE).index(noise)])
+    row: dict[str, Any] = {"seeds": seeds, "noise": noise, **standings(rng, seeds, noise, runs)}
+    row["resolution_held"] = resolutions(rng, seeds, noise, runs)
+    return row | gates(rng, seeds, noise, runs)
+
+
+def first() -> dict[str, Any]:
+    """The figures of two runs each, of three seeds."""
+    return simulate(2, seeds=(3,))
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -191,4 +195,4 @@ def table(found: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_program(__doc__, 1000, simulate, table)
+    run_program(__doc__, 1000, simulate, first, table)

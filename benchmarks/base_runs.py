@@ -10,7 +10,6 @@ with the processes that benchmarks/coverage.py draws. The seed is fixed, so the 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.coverage import CASES, NOISE, drawn, machine
-from benchmarks.simulated import run_program
+from benchmarks.simulated import rows, run_program
 from dctbench import analysis
 from dctbench.compare import Comparison, Rules, judge
 from dctbench.compare.change import moderated, unpaired
@@ -50,8 +49,9 @@ def runs_of_the_same_code(rng: np.random.Generator, count: int, share: float) ->
     return made
 
 
-def figures(rng: np.random.Generator, bases: int, share: float, comparisons: int) -> dict[str, float]:
+def figures(bases: int, share: float, comparisons: int) -> dict[str, float]:
     """How often intervals of the change hold the truth, their median half-width, and how often anything is called."""
+    rng = np.random.default_rng([bases, SHARES.index(share)])
     held, widths, called = [], [], []
     for _ in range(comparisons):
         base, *further, head = runs_of_the_same_code(rng, bases + 1, share)
@@ -71,21 +71,23 @@ def figures(rng: np.random.Generator, bases: int, share: float, comparisons: int
         kinds = {verdict.kind for verdict in judge(compared, _RULES).verdicts if verdict.metric == "latency"}
         called.append(bool(kinds & {VerdictKind.SLOWER, VerdictKind.FASTER}))
     return {
+        "bases": bases,
+        "share": share,
         "held": round(float(np.mean(held)), 4),
         "half_width": round(float(np.median(widths)), 4),
         "false_alarms": round(float(np.mean(called)), 4),
     }
 
 
-def simulate(comparisons: int) -> dict[str, Any]:
+def simulate(comparisons: int, processes: int = 1) -> dict[str, Any]:
     """All figures, from that many comparisons for each number of runs and each share."""
-    rows = []
-    for bases in BASES:
-        for place, share in enumerate(SHARES):
-            found = figures(np.random.default_rng([bases, place]), bases, share, comparisons)
-            rows.append({"bases": bases, "share": share, **found})
-            print(json.dumps(rows[-1]), flush=True)
-    return {"cases": CASES, "rounds": ROUNDS, "comparisons": comparisons, "rows": rows}
+    found = rows(figures, [(bases, share, comparisons) for bases in BASES for share in SHARES], processes)
+    return {"cases": CASES, "rounds": ROUNDS, "comparisons": comparisons, "rows": found}
+
+
+def first() -> dict[str, Any]:
+    """The figures of one comparison each."""
+    return simulate(1)
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -103,4 +105,4 @@ def table(found: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_program(__doc__, 200, simulate, table)
+    run_program(__doc__, 200, simulate, first, table)

@@ -11,7 +11,6 @@ same code gives the same figures.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.simulated import run_program
+from benchmarks.simulated import rows, run_program
 from dctbench import analysis
 from dctbench.analysis import Winner
 from dctbench.compare.stored import compare_stored
@@ -253,43 +252,50 @@ def _state(speedup: float) -> Winner:
     return Winner.FASTER if speedup > 1 else Winner.SLOWER if speedup < 1 else Winner.TIE
 
 
-def simulate(runs: int, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
+def simulate(runs: int, processes: int = 1, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
     """All figures, from that many runs for each number of rounds and each noise."""
-    rows, said = [], []
-    for count in rounds:
-        for place, (name, noise) in enumerate(NOISE.items()):
-            rng = np.random.default_rng([count, place])
-            row = {"rounds": count, "noise": name, **intervals(rng, count, noise, runs)}
-            rows.append(row | comparisons(rng, count, noise, runs))
-            print(json.dumps(rows[-1]), flush=True)
-            for equal in EQUAL:
-                rng = np.random.default_rng([count, place, equal])
-                figures = statements(rng, count, noise, runs, equal)
-                said.append({"rounds": count, "noise": name, "equal": equal, **figures})
-                print(json.dumps(said[-1]), flush=True)
-    return {"cases": CASES, "runs": runs, "rows": rows, **few(runs, rounds), "statements": said, **ends(runs)}
+    each = [(count, name, runs) for count in rounds for name in NOISE]
+    return {
+        "cases": CASES,
+        "runs": runs,
+        "rows": rows(_row, each, processes),
+        "few": rows(_few, each, processes),
+        "statements": rows(_said, [(*one, equal) for one in each for equal in EQUAL], processes),
+        "tails": rows(_ends, [(count, name, runs) for count in PROCESSES for name in NOISE], processes),
+    }
 
 
-def few(runs: int, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
+def first() -> dict[str, Any]:
+    """The figures of one run each, of three rounds."""
+    return simulate(1, rounds=(3,))
+
+
+def _row(rounds: int, name: str, runs: int) -> dict[str, Any]:
+    rng, noise = np.random.default_rng([rounds, _place(name)]), NOISE[name]
+    row = {"rounds": rounds, "noise": name, **intervals(rng, rounds, noise, runs)}
+    return row | comparisons(rng, rounds, noise, runs)
+
+
+def _few(rounds: int, name: str, runs: int) -> dict[str, Any]:
     """The intervals of runs with FEW ratios."""
-    rows = []
-    for count in rounds:
-        for place, (name, noise) in enumerate(NOISE.items()):
-            rng = np.random.default_rng([count, place, FEW])
-            rows.append({"rounds": count, "noise": name, **intervals(rng, count, noise, runs, FEW)})
-            print(json.dumps(rows[-1]), flush=True)
-    return {"few": rows}
+    rng = np.random.default_rng([rounds, _place(name), FEW])
+    return {"rounds": rounds, "noise": name, **intervals(rng, rounds, NOISE[name], runs, FEW)}
 
 
-def ends(runs: int) -> dict[str, Any]:
+def _said(rounds: int, name: str, runs: int, equal: int) -> dict[str, Any]:
+    rng = np.random.default_rng([rounds, _place(name), equal])
+    figures = statements(rng, rounds, NOISE[name], runs, equal)
+    return {"rounds": rounds, "noise": name, "equal": equal, **figures}
+
+
+def _ends(processes: int, name: str, runs: int) -> dict[str, Any]:
     """The upper ends of p99."""
-    found = []
-    for processes in PROCESSES:
-        for place, (name, noise) in enumerate(NOISE.items()):
-            rng = np.random.default_rng([processes, place, CALLS])
-            found.append({"processes": processes, "noise": name, "held": tails(rng, processes, noise, runs)})
-            print(json.dumps(found[-1]), flush=True)
-    return {"tails": found}
+    rng = np.random.default_rng([processes, _place(name), CALLS])
+    return {"processes": processes, "noise": name, "held": tails(rng, processes, NOISE[name], runs)}
+
+
+def _place(name: str) -> int:
+    return list(NOISE).index(name)
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -378,4 +384,4 @@ def tails_table(found: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_program(__doc__, 200, simulate, table)
+    run_program(__doc__, 200, simulate, first, table)

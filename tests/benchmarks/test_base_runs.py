@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import base_runs
+from benchmarks.simulated import FIRST
 from dctbench.model import Case
 
 
@@ -35,8 +36,9 @@ def test_runs_differ_by_what_is_drawn_in_common_and_by_case(share: float) -> Non
         assert apart.std() > 0.14
 
 
-def test_a_small_simulation_has_all_figures() -> None:
-    found = base_runs.simulate(1)
+def test_a_small_simulation_has_all_figures_and_those_that_were_committed() -> None:
+    found = base_runs.first()
+    assert found == json.loads(base_runs.RESULTS.read_text(encoding="utf-8"))[FIRST]
     assert [(row["bases"], row["share"]) for row in found["rows"]] == [
         (bases, share) for bases in base_runs.BASES for share in base_runs.SHARES
     ]
