@@ -36,7 +36,8 @@ class Summary:
     `latency` is the geometric mean of the rounds' medians in seconds with the interval between processes. For a single
     round it is the median with the interval within that process. `values` are the other metrics, from the first round.
     `timeliness` is how its calls kept a deadline, if they were released on a schedule: the response time among `values`
-    is its median, and the miss rate and the longest run of misses are computed from all response times.
+    is its median, absent where half of the calls were left out, and the miss rate and the longest run of misses are
+    computed from all response times.
     `between` is what all cases that were summarised together show of the differences between processes. `elsewhere` are
     rounds in another environment, which enter no statistic.
     """
@@ -277,11 +278,10 @@ def _summary(
         values = {metric: statistics.fmean(figures) for metric, figures in by_seed.items()}
     kept = timeliness(case, rounds)
     if kept is not None:
-        figures = {
-            "response": kept.quantiles[0.5],
-            "miss_rate": kept.rate_of_misses,
-            "misses.longest": kept.longest_run,
-        }
+        values.pop("response", None)
+        figures = {"miss_rate": kept.rate_of_misses, "misses.longest": kept.longest_run}
+        if 0.5 in kept.quantiles:
+            figures = {"response": kept.quantiles[0.5], **figures}
         values |= figures
         units |= {metric: catalog.METRICS[metric].unit or "" for metric in figures}
     return Summary(

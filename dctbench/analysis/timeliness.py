@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,9 +82,15 @@ class Timeliness:
 
     @cached_property
     def quantiles(self) -> dict[float, float]:
-        """The quantiles of the response time for which there are enough calls: 299 for p99, 2,995 for p99.9."""
-        enough = [q for q in QUANTILES if q == 0.5 or len(self.responses) >= trials_for(1 - q)]
-        return {q: quantile(self.responses, q) for q in enough}
+        """The quantiles of the response time over all calls, those left out being the slowest.
+
+        A quantile is absent where there are too few calls (p99 needs 299, p99.9 needs 2,995), and where it falls among
+        those left out: how long they would have taken is not known.
+        """
+        known = [q for q in QUANTILES if math.ceil(q * (self.calls - 1)) < len(self.responses)]
+        enough = [q for q in known if q == 0.5 or self.calls >= trials_for(1 - q)]
+        ranked = [*self.responses, *[max(self.responses)] * self.left_out]
+        return {q: quantile(ranked, q) for q in enough}
 
 
 def timeliness(case: Case, results: Sequence[Result]) -> Timeliness | None:

@@ -312,19 +312,23 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
 
 
 def _others(round_data: _Round, measured: dict[str, _Metric], place: str, *, first: bool) -> Iterator[Measurement]:
-    """Return the metrics of a round except latency. If the round lists none, they all belong to the first round."""
+    """Return the metrics of a round except latency. If the round lists none, they all belong to the first round.
+
+    A response time may be among those of a round only: over the case, its median may fall among the calls left out.
+    """
     figures: dict[str, tuple[float, ...]] = {}
     if round_data.metrics is not UNSET:
         figures = {name: tuple(values) for name, values in round_data.metrics.items()}
     elif first:
         figures = {name: (figure.value,) for name, figure in measured.items()}
+    units = {"response": "s"} | {name: figure.unit for name, figure in measured.items()}
     for name, values in figures.items():
-        if name not in measured:
+        if name not in units:
             raise InvalidDataError(f"{place}.metrics.{name}: not among the metrics of its case")
         reason = catalog.why_not_measured(name, values)
         if reason is not None:
             raise InvalidDataError(f"{place}.metrics.{name}: {reason}")
-        yield Measurement(name, measured[name].unit, values)
+        yield Measurement(name, units[name], values)
 
 
 def _message(round_data: _Round, entry: _Entry) -> str | None:

@@ -64,7 +64,8 @@ def _counted(summary: Summary, metric: str) -> tuple[float | None, float | None,
         taken = (one.samples for result in summary.rounds if (one := result.measurement(metric)) is not None)
         return None, None, len(next(taken)) if known and known.averaged else 1
     rate = kept.miss_rate()
-    return (rate.low, rate.high, kept.calls) if metric == "miss_rate" else (None, None, len(kept.responses))
+    ends = (rate.low, rate.high) if metric == "miss_rate" else (None, None)
+    return (*ends, kept.calls)
 
 
 def rows(run: Run, summaries: Sequence[Summary]) -> Iterator[list[Any]]:

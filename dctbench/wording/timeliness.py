@@ -75,9 +75,10 @@ def _because(kept: Timeliness) -> str:
 
 
 def quantiles(kept: Timeliness) -> str:
-    """`p50 4.10 ms, p95 5.00 ms, p99 6.20 ms, longest 7.00 ms`, without those for which there are too few calls."""
+    """`p50 4.10 ms, p95 5.00 ms, p99 6.20 ms, longest 7.00 ms`, without those that are not known."""
     parts = [f"{_PERCENTILES[q]} {format_seconds(seconds)}" for q, seconds in kept.quantiles.items()]
-    return ", ".join([*parts, f"longest {format_seconds(max(kept.responses))}"])
+    made = " of the calls that were made" if kept.left_out else ""
+    return ", ".join([*parts, f"longest{made} {format_seconds(max(kept.responses))}"])
 
 
 def priority(kept: Timeliness) -> str | None:

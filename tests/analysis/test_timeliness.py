@@ -96,13 +96,37 @@ def test_the_calls_that_a_process_left_out_since_all_were_late_count_as_late() -
     assert kept is not None
     assert (kept.calls, kept.misses, len(kept.responses)) == (298, 100, 203)
     assert kept.miss_rate().high == pytest.approx(stats.beta.ppf(0.95, 101, 198))
-    assert list(kept.quantiles) == [0.5, 0.9, 0.95]
+    assert list(kept.quantiles) == [0.5]
     counts = {row[0]: row[-1] for row in table.metric_rows(summary)}
-    assert (counts["miss_rate"], counts["response"]) == (298, 203)
+    assert (counts["miss_rate"], counts["response"]) == (298, 298)
     assert "; up to 5 or more in a row; " in words.verdict(summary, Labels([]))
     [all_late] = summarise([late, on_schedule([0.04] * 30, round=2, late=True)])
     assert all_late.timeliness is not None
     assert (all_late.timeliness.calls, all_late.timeliness.misses) == (35, 35)
+
+
+def test_a_quantile_counts_the_calls_left_out_as_the_slowest_and_is_absent_where_it_falls_among_them() -> None:
+    in_time = [0.001 * (1 + i % 5) for i in range(300)]
+    late = on_schedule([0.03] * 20, late=True)
+    [summary] = summarise([on_schedule(in_time), replace(late, round=2)])
+    kept = summary.timeliness
+    assert kept is not None
+    assert (kept.calls, kept.misses) == (600, 300)
+    # The 300th and the 301st of 600 sorted calls are the last in time and the first late one; p90 is the 540th.
+    assert kept.quantiles == {0.5: pytest.approx((0.005 + 0.03) / 2)}
+    assert summary.values["response"] == pytest.approx((0.005 + 0.03) / 2)
+    assert words.quantiles(kept) == "p50 17.5 ms, longest of the calls that were made 30.0 ms"
+
+    two_late = [on_schedule(in_time), replace(late, round=2), replace(late, round=3)]
+    [mostly_late] = summarise(two_late)  # 340 of 900 calls were made
+    assert mostly_late.timeliness is not None
+    assert mostly_late.timeliness.quantiles == {}
+    assert "response" not in mostly_late.values
+    assert words.quantiles(mostly_late.timeliness) == "longest of the calls that were made 30.0 ms"
+    text = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, two_late))
+    assert [one.measurement("response") for one in parse(text.encode())[2]] == [
+        one.measurement("response") for one in two_late
+    ]
 
 
 def test_a_budget_of_misses_is_held_against_the_upper_bound() -> None:

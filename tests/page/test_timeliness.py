@@ -54,6 +54,16 @@ def test_the_line_has_the_true_share_of_calls_at_the_deadline_however_many_there
     assert least_at_deadline == pytest.approx(1 / 3000, rel=1e-3)
 
 
+def test_the_line_counts_the_calls_that_a_process_left_out() -> None:
+    summaries = summarise([on_schedule([0.004] * 300), on_schedule([0.03] * 20, round=2, late=True)])
+    section = timely_section(summaries, looks([s.case for s in summaries], None), Labels([]))
+    assert section is not None
+    [curve] = section.figures["responses"]["data"]
+    at_deadline = next(y for x, y in zip(curve["x"], curve["y"], strict=True) if x >= 0.01)
+    assert at_deadline == pytest.approx(0.5)
+    assert curve["y"][-1] == pytest.approx(281 / 600, rel=1e-3)
+
+
 def test_calls_in_time_need_no_chart_of_misses_and_other_runs_no_section() -> None:
     good = summarise([on_schedule([0.004] * 299)])
     section = timely_section(good, looks([s.case for s in good], None), Labels([]))

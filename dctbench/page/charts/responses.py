@@ -37,18 +37,19 @@ def distribution(curves: Sequence[Curve]) -> Figure:
     """Draw for each case the share of calls that took a time or longer, with the deadlines as dotted lines.
 
     Both axes are logarithmic: one call in a hundred is as easy to see as one in two. The slowest calls, which decide on
-    a deadline, are all drawn, so that the line is exact there.
+    a deadline, are all drawn, so that the line is exact there. Calls that a process left out are the slowest: the line
+    ends at their share.
     """
     traces, seconds, least = [], [], 1.0
     for curve in curves:
         ordered = sorted(curve.kept.responses)
-        count = len(ordered)
+        count, calls = len(ordered), curve.kept.calls
         room = MOST_MARKS // max(1, len(curves))
         slowest = max(0, count - min(_SLOWEST, room // 2))
         kept = [*evenly(range(slowest), room // 2), *range(slowest, count)]
         x = [_short(ordered[i]) for i in kept]
-        y = [_short((count - i) / count) for i in kept]
-        least = min(least, 1 / count)
+        y = [_short((calls - i) / calls) for i in kept]
+        least = min(least, 1 / calls)
         seconds += x
         traces.append(
             {
@@ -80,19 +81,20 @@ def in_order(curves: Sequence[Curve]) -> Figure:
         late = [number for number, response in enumerate(curve.kept.responses) if response > curve.kept.deadline]
         causes = _causes(curve.kept)
         room = MOST_MARKS // max(1, len(curves))
-        marked = evenly(late, room // 2)
+        marked, were_late = evenly(late, room // 2), set(late)
         shown = sorted({*evenly(range(len(curve.kept.responses)), room - len(marked)), *marked})
         y = [_short(curve.kept.responses[i]) for i in shown]
+        words = [f"late: {causes.get(i, CAUSES[UNKNOWN])}" if i in were_late else "in time" for i in shown]
         seconds += y
         traces.append(
             {
                 "type": "scatter", "mode": "markers", "name": curve.label, "x": shown, "y": y,
-                "customdata": [f"late: {causes.get(i, CAUSES[UNKNOWN])}" if i in late else "in time" for i in shown],
+                "customdata": words,
                 "hovertemplate": "%{fullData.name}<br>call %{x}: %{y:.3s}s<br>%{customdata}<extra></extra>",
                 "marker": {
                     "color": curve.look.color,
-                    "size": [8 if i in late else 4 for i in shown],
-                    "symbol": [curve.look.symbol if i in late else f"{curve.look.symbol}-open" for i in shown],
+                    "size": [8 if i in were_late else 4 for i in shown],
+                    "symbol": [curve.look.symbol if i in were_late else f"{curve.look.symbol}-open" for i in shown],
                 },
             }
         )  # fmt: skip
