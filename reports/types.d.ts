@@ -79,6 +79,7 @@ interface Facet {
   opens: number; // the length that is shown first
   deadline: number | null; // s
   capacity: [string, number] | null; // the device and its bytes
+  process: string; // what the memory of the process is called on the device
   learned: boolean; // whether anything tells what its methods are worth
   miss_rate: number | null; // that the deadline admits
   quantised: boolean; // whether its engine computes in int8
@@ -111,7 +112,6 @@ interface Curve {
 interface Run {
   title: string;
   id: string;
-  capacity: number | null; // bytes of main memory
 }
 
 interface PageData {

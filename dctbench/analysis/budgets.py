@@ -37,7 +37,7 @@ class Budgets:
     Attributes:
         latency_p99: s, compared with the upper end of the 99th percentile.
         memory: B, the tensors of a call plus parameters and buffers.
-        memory_process: B, the growth of the process.
+        memory_process: B, the growth of the process; on CUDA what it holds in the memory of the GPU.
         error_smooth: relative error on the smooth input.
         error_noise: relative error on the noise input.
         error_input: relative error on the input of the case.

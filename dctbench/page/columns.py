@@ -57,7 +57,7 @@ Values = list[float | None]
 def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     """Return every result of every facet, in the order of the facets.
 
-    Times are in µs, the growth of the process in KiB, FLOPs in millions, and rates in GFLOP/s. The ends of an interval
+    Times are in µs, the memory of the process in KiB, FLOPs in millions, and rates in GFLOP/s. The ends of an interval
     are given as their distance from the value, in thousandths of the value. The strings beside `columns` have a
     character per result.
     """

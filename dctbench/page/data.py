@@ -12,7 +12,7 @@ from typing import Any
 
 from dctbench import analysis, catalog
 from dctbench.analysis.budgets import usual_budgets
-from dctbench.analysis.capacity import device_memory, host_memory
+from dctbench.analysis.capacity import device_memory
 from dctbench.catalog.engines import ENGINES
 from dctbench.model import STATUSES, Case
 from dctbench.page import columns, narrative
@@ -23,6 +23,7 @@ from dctbench.page.palette import looks
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import decision, recommendation
 from dctbench.wording import summary as words
+from dctbench.wording.cells import process_memory
 from dctbench.wording.commands import method_flags
 
 
@@ -72,7 +73,6 @@ def _run(recorded: RecordedRun) -> dict[str, Any]:
     return {
         "title": recorded.title,
         "id": recorded.run.short_id,
-        "capacity": host_memory(recorded.environments.values()),
     }
 
 
@@ -92,6 +92,7 @@ def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
         "opens": facet.opening[0],
         "deadline": facet.case.deadline,
         "capacity": _capacity(facet, contents),
+        "process": process_memory(facet.case),
         "learned": contents.accuracies(facet).tells,
         "miss_rate": usual_budgets(facet.case).miss_rate,
         "quantised": (engine := ENGINES.get(facet.case.engine)) is not None and engine.quantised,

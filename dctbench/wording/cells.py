@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dctbench.analysis import Speedup, Summary, Winner
 from dctbench.catalog import ACCURACY, ErrorMeans, Family
+from dctbench.model import Case
 from dctbench.stats.modes import TwoModes
 from dctbench.stats.robust import Interval
 from dctbench.text.format import (
@@ -97,6 +98,11 @@ def error_words(summary: Summary, metric: str = "error.smooth") -> str:
     if error is None:
         return "-"
     return format_relative_error(error) if summary.approximates else summary.error_means.value
+
+
+def process_memory(case: Case) -> str:
+    """What the memory of the process is called: on CUDA the driver tells what it holds, and no growth."""
+    return "memory held by the process" if case.device_kind == "cuda" else "growth of the process"
 
 
 def memory_words(summary: Summary) -> str:

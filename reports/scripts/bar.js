@@ -171,6 +171,6 @@ function renderToggle(name, options) {
 
 function renderToggles() {
   renderToggle("tail", [["mean", "mean"], ["p95", "p95"], ["p99", "p99"]]);
-  renderToggle("kind", [["tensor", "tensors of a call"], ["process", "growth of the process"]]);
+  renderToggle("kind", [["tensor", "tensors of a call"], ["process", state.facet.process]]);
   renderToggle("differences", [["errors", "where it is an error"], ["all", "of every method"]]);
 }

@@ -138,7 +138,7 @@ function wordAt(name, words, row) {
 }
 
 /**
- * How many bytes the process grew by.
+ * How many bytes the process grew by; on CUDA, how many of the memory of the GPU it holds.
  * @param {Row} row
  */
 function processBytes(row) {

@@ -7,11 +7,9 @@ function memoryChart(width) {
   const drawn = traces.filter((trace) => trace.y.some(isPresent));
   const sizes = traces.flatMap((trace) => trace.y).filter(isPresent);
   if (!sizes.length) {
-    return emptyReason(state.kind === "process" ? "has a measured growth of the process" : "has a measured memory");
+    return emptyReason(state.kind === "process" ? "has a measured " + state.facet.process : "has a measured memory");
   }
-  const main = data.runs[state.facet.run].capacity;
-  const [place, capacity] =
-    state.kind === "process" ? ["this machine", main] : (state.facet.capacity ?? ["this machine", null]);
+  const [place, capacity] = state.facet.capacity ?? ["", null];
   if (capacity !== null && maximum(sizes) > capacity / 8) {
     drawn.push(levelTrace(place + ": " + formatSize(capacity), capacity));
     sizes.push(capacity);
@@ -20,7 +18,7 @@ function memoryChart(width) {
     drawn.push(levelTrace("budget " + formatSize(state.memory), state.memory));
     sizes.push(state.memory);
   }
-  const yaxis = byteAxis(sizes, state.kind === "process" ? "growth of the process" : "memory beside the input");
+  const yaxis = byteAxis(sizes, state.kind === "process" ? state.facet.process : "memory beside the input");
   const layout = { xaxis: lengthAxis(state.facet.lengths, width), yaxis: yaxis, shapes: [chosenLengthLine()] };
   return { data: drawn, layout: layout, note: omittedNote() };
 }

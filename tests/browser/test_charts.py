@@ -306,6 +306,30 @@ def test_a_users_own_method_is_drawn_in_a_run_without_a_reference(browser: webdr
     assert browser.get_log("browser") == []
 
 
+def test_the_memory_of_a_process_on_a_gpu_is_held_and_compared_with_that_of_the_gpu(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    size = {"memory.tensor": ("B", MIB), "memory.state": ("B", 0.0), "memory.process": ("B", 500 * MIB)}
+    found = [result("sdpa", n, 1e-3, values=size, device="cuda:0") for n in (256, 512)]
+    found += [result("sdpa", n, 1e-3, values=size) for n in (256, 512)]
+    facts = {**ENVIRONMENT.facts, "memory_bytes": 2048 * MIB, "gpu": [{"memory_bytes": 1024 * MIB}]}
+    machine = Environment(facts, ENVIRONMENT.fingerprint)
+    one = RecordedRun(RUN, {machine.fingerprint: machine}, found, [r.case for r in found])
+    page = written(html([one]), tmp_path)
+
+    def told(device: str) -> tuple[set[str], str, list[str]]:
+        browser.get("about:blank")
+        browser.get(f"{page}#kind=process&device={device}")
+        settled(browser, "memory")
+        chart = browser.execute_script(CODE, "memory")
+        return set(named(chart)), chart["layout"]["yaxis"]["title"]["text"], texts(browser, "[data-toggle=kind] label")
+
+    screen(browser, 1280)
+    held, growth = "memory held by the process", "growth of the process"
+    assert told("cuda:0") == ({"sdpa", "cuda:0: 1.00 GiB"}, held, ["tensors of a call", held])
+    assert told("cpu") == ({"sdpa", "this machine: 2.00 GiB"}, growth, ["tensors of a call", growth])
+
+
 def test_the_line_of_a_budget_is_drawn_where_its_quantity_is(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280)
 
