@@ -168,8 +168,11 @@ class Summary:
 
     @property
     def p95(self) -> float | None:
-        """The 95th percentile of the samples, in seconds; None under 20 samples."""
-        return quantile(self.samples, 0.95) if len(self.samples) >= 20 else None
+        """The 95th percentile of single calls in seconds.
+
+        None under 20 samples, and where a sample is the mean of several calls.
+        """
+        return quantile(self.samples, 0.95) if len(self.samples) >= 20 and self.calls_per_sample == 1 else None
 
     @property
     def p99(self) -> Interval | None:

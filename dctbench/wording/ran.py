@@ -21,13 +21,17 @@ def ran_words(summary: Summary) -> str:
 
 
 def spread_words(summary: Summary) -> str:
-    """`p20 1.95 ms, p80 2.10 ms, interquartile range 0.11 ms`: of all samples; empty for few of them."""
+    """`p20 1.95 ms, p80 2.10 ms, interquartile range 0.11 ms`: of all samples; empty for few of them.
+
+    ` of means of up to 4 calls` follows where a sample is no single call: means spread less.
+    """
     samples = summary.samples
     if len(samples) < _FEWEST:
         return ""
     p20, p25, p75, p80 = (quantile(samples, q) for q in (0.2, 0.25, 0.75, 0.8))
     width = format_seconds(p75 - p25)
-    return f"p20 {format_seconds(p20)}, p80 {format_seconds(p80)}, interquartile range {width}"
+    means = f" of means of up to {summary.calls_per_sample} calls" if summary.calls_per_sample > 1 else ""
+    return f"p20 {format_seconds(p20)}, p80 {format_seconds(p80)}, interquartile range {width}{means}"
 
 
 def last_words(summary: Summary) -> str | None:

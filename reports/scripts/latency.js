@@ -5,9 +5,8 @@ function latencyChart(width) {
   const traces = drawnCurves().map(([curve, rows]) => latencyTrace(curve, rows));
   const seconds = traces.flatMap((trace) => trace.y).filter(isPresent);
   if (!seconds.length) {
-    return state.tail === "mean"
-      ? emptyReason("was timed")
-      : emptyReason("has a " + state.tail) + " A p95 needs 20 samples, a p99 299.";
+    const needs = " A p95 needs 20 samples, a p99 299, and each sample has to be a single call.";
+    return state.tail === "mean" ? emptyReason("was timed") : emptyReason("has a " + state.tail) + needs;
   }
   /** @type {PlotlyTrace[]} */
   const drawn = traces;

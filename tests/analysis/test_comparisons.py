@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.analysis import Payoff, Summary, Winner
-from dctbench.model import Result
+from dctbench.model import Result, ResultDetails
 from tests.support.made import in_two_rounds, result
 from tests.support.trained import trained
 
@@ -154,6 +155,15 @@ def test_the_95th_percentile_needs_twenty_samples() -> None:
     few, enough = (analysis.summarise([result(seconds=[float(i) for i in range(1, n + 1)])])[0] for n in (19, 20))
     assert few.p95 is None
     assert enough.p95 == pytest.approx(np.quantile(np.arange(1, 21), 0.95))
+
+
+def test_means_of_several_calls_have_no_95th_percentile_of_one_call() -> None:
+    alone, several = (
+        replace(result("sdpa", seconds=[1e-3] * 30, round=number), details=ResultDetails(calls_per_sample=calls))
+        for number, calls in ((1, 1), (2, 4))
+    )
+    assert analysis.summarise([alone])[0].p95 == pytest.approx(1e-3)
+    assert analysis.summarise([alone, several])[0].p95 is None
 
 
 def test_a_reference_without_a_latency_gives_no_speedup() -> None:

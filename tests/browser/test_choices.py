@@ -148,7 +148,9 @@ def test_a_method_hidden_in_one_chart_is_hidden_in_all(opened: webdriver.Chrome)
 def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_explained(opened: webdriver.Chrome) -> None:
     toggle(opened, "tail", "p99")
     missing = opened.find_element(By.CSS_SELECTOR, "[data-note=latency]")
-    assert missing.text == "Nothing has a p99 with batch 1. A p95 needs 20 samples, a p99 299."
+    assert missing.text == (
+        "Nothing has a p99 with batch 1. A p95 needs 20 samples, a p99 299, and each sample has to be a single call."
+    )
     pick(opened, "batch", "4")
     assert not missing.is_displayed()
     median = traces(opened, "latency")["sdpa"]

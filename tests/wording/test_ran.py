@@ -30,6 +30,12 @@ def test_quantiles_are_those_of_all_samples_and_few_samples_have_none() -> None:
     assert spread_words(summary(seconds=[1e-3] * 4)) == ""
 
 
+def test_quantiles_of_means_of_several_calls_say_so() -> None:
+    assert spread_words(summary(ResultDetails(calls_per_sample=4), seconds=[1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3])) == (
+        "p20 2.00 ms, p80 5.00 ms, interquartile range 2.50 ms of means of up to 4 calls"
+    )
+
+
 def test_the_end_of_what_a_failed_process_printed_is_told() -> None:
     failed = summary(ResultDetails(traceback="Traceback: broken"), seconds=None, status="error", message="broken")
     assert last_words(failed) == "Traceback: broken"
