@@ -9,7 +9,6 @@ from dctbench import analysis
 from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import TaskResults, task_results
 from dctbench.analysis.deadlines import deadlines
-from dctbench.analysis.decision import NOTHING_LEARNED
 from dctbench.analysis.in_model import in_models
 from dctbench.analysis.resolution import acuities
 from dctbench.catalog.tasks import TASKS
@@ -104,7 +103,7 @@ def model(path: Path) -> list[str]:
 def in_time(path: Path) -> list[str]:
     """What to ship at each length within a deadline, and up to which length each method keeps it in each engine."""
     lines = []
-    for found in deadlines(summaries(path)[0], NOTHING_LEARNED):
+    for found in deadlines(summaries(path)[0]):
         lines += [f"{words.heading(found)}. {words.rule(found)}", ""]
         lines += [f"- {words.at_length(one, found.engines)}." for one in found.lengths]
         lines += ["", f"| method | {' | '.join(found.engines)} |", "|---" * (len(found.engines) + 1) + "|"]

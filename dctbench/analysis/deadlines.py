@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from dctbench.analysis.budgets import Budgets, Choice, breaches, choose, usual_budgets
-from dctbench.analysis.decision import Accuracies, Decision, decide
+from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies, Decision, decide
 from dctbench.analysis.ranking import Ranking, ranked_together
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
@@ -92,10 +92,16 @@ class Deadline:
         return min((one.calls for one in kept if not one.late), default=None)
 
 
-def deadlines(summaries: Sequence[Summary], accuracies: Accuracies) -> list[Deadline]:
+def deadlines(
+    summaries: Sequence[Summary], accuracies: Callable[[Case], Accuracies] = lambda _: NOTHING_LEARNED
+) -> list[Deadline]:
     """Return the cases with a deadline, in groups that share every axis but method, compression, length and engine.
 
     Groups of which no call was released are left out.
+
+    Args:
+        summaries: of a run.
+        accuracies: returns what is known of the accuracy of methods in the facet of a case.
     """
     groups: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
@@ -103,7 +109,7 @@ def deadlines(summaries: Sequence[Summary], accuracies: Accuracies) -> list[Dead
             groups.setdefault(but_for_engine(summary.case), []).append(summary)
     released = [tuple(group) for group in groups.values() if any(one.timeliness for one in group)]
     rankings = sum(len({summary.case.seq_len for summary in group}) for group in released)
-    return [Deadline(group, accuracies, rankings) for group in released]
+    return [Deadline(group, accuracies(group[0].case), rankings) for group in released]
 
 
 def but_for_engine(case: Case) -> tuple[object, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from dctbench import analysis
 from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.deadlines import but_for_engine, deadlines
-from dctbench.analysis.decision import decide
+from dctbench.analysis.decision import Accuracies, decide
 from dctbench.analysis.in_model import ModelQuality
+from dctbench.model import Case
 from dctbench.page.facets import Contents, Facet
 from dctbench.wording import accuracy, decision, in_model
 from dctbench.wording import deadlines as words
@@ -113,12 +116,17 @@ def _learned(contents: Contents) -> tuple[Learned, ...]:
     return tuple(Learned(answers, tuple(facets), hidden=0 not in facets) for answers, facets in found.items())
 
 
+def _accuracies_of(contents: Contents, facets: Mapping[tuple[object, ...], Facet], case: Case) -> Accuracies:
+    """Return what is known of accuracy in the facet of a case."""
+    return contents.accuracies(facets[case.facet])
+
+
 def _deadlines(contents: Contents) -> tuple[DeadlinePart, ...]:
     found = []
     for run, recorded in enumerate(contents.runs):
         ordered = analysis.arranged(recorded.summaries, contents.reference)
-        accuracies = contents.accuracies(next(facet for facet in contents.facets if facet.run == run))
-        for deadline in deadlines(ordered, accuracies):
+        of_run = {facet.case.facet: facet for facet in contents.facets if facet.run == run}
+        for deadline in deadlines(ordered, partial(_accuracies_of, contents, of_run)):
             facets = tuple(
                 number
                 for number, facet in enumerate(contents.facets)

@@ -11,7 +11,6 @@ from scipy import stats
 
 from dctbench.analysis import Summary, arranged, summarise
 from dctbench.analysis.deadlines import Deadline, deadlines, in_time
-from dctbench.analysis.decision import NOTHING_LEARNED
 from dctbench.model import Measurement, Result, ResultDetails, Schedule
 from dctbench.wording import deadlines as words
 from tests.analysis.test_decision import GOOD, accuracies
@@ -56,7 +55,7 @@ SWEEP = [
 
 
 def of(results: Sequence[Result]) -> Deadline:
-    [found] = deadlines(arranged(summarise(results), "sdpa"), NOTHING_LEARNED)
+    [found] = deadlines(arranged(summarise(results), "sdpa"))
     return found
 
 
@@ -139,7 +138,7 @@ def test_a_case_that_failed_says_how_and_cases_without_a_deadline_are_no_part() 
     failed = result("reformer", 512, None, status="unsupported", engine="onnxruntime", period=0.02, deadline=0.01)
     found = of([*released("sdpa", 512, 1e-3, 0, engine="onnxruntime"), failed])
     assert cells(found)["reformer"]["onnxruntime"] == "unsupported"
-    assert deadlines(summarise(in_two_rounds([result()])), NOTHING_LEARNED) == []
+    assert deadlines(summarise(in_two_rounds([result()]))) == []
 
 
 @pytest.mark.parametrize(("engine", "exact"), [("eager", True), ("onnxruntime", True), ("onnxruntime-int8", False)])
@@ -150,7 +149,7 @@ def test_exact_attention_in_int8_is_not_exact(engine: str, exact: bool) -> None:
 
 def test_where_accuracy_was_learned_exact_attention_in_int8_is_not_shipped() -> None:
     results = [*released("sdpa", 512, 1e-3, 0, engine="onnxruntime-int8"), *released("sdpa", 512, 4e-3, 0)]
-    [found] = deadlines(arranged(summarise(results), "sdpa"), accuracies(dct_x_8=GOOD))
+    [found] = deadlines(arranged(summarise(results), "sdpa"), lambda _: accuracies(dct_x_8=GOOD))
     assert words.at_length(found.lengths[0], found.engines).startswith("n = 512: ship sdpa on eager (4.00 ms")
 
 
@@ -164,5 +163,5 @@ def test_engines_with_unequal_rounds_are_told_apart_by_those_that_they_share() -
 
 def test_the_rankings_of_all_shapes_with_a_deadline_hold_together() -> None:
     other = [replace(one, case=replace(one.case, batch=2)) for one in SWEEP]
-    found = deadlines(arranged(summarise([*SWEEP, *other]), "sdpa"), NOTHING_LEARNED)
+    found = deadlines(arranged(summarise([*SWEEP, *other]), "sdpa"))
     assert [one.rankings for one in found] == [6, 6]

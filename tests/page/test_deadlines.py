@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from dctbench.page.decision import decision_section
+from dctbench.page.facets import arrange
 from dctbench.page.html import html
 from tests.analysis.test_deadlines import SWEEP, released
+from tests.analysis.test_in_model import rounds
 from tests.page.test_html import recorded, without_scripts
 from tests.support.made import RUN, result
 
@@ -34,6 +39,18 @@ def test_a_late_method_is_not_recommended_however_fast() -> None:
 def test_sdpa_in_int8_is_not_called_exact() -> None:
     made = released("sdpa", 512, 4e-3, 0, engine="onnxruntime-int8")
     assert "exact but for int8)" in first_screen(*made)
+
+
+def test_what_a_deadline_admits_is_judged_by_what_is_known_of_its_own_facet() -> None:
+    """The page opens with a model that loses by dct-kv. Nothing was learned of the attention beside it."""
+    alone = [*released("sdpa", 128, 4e-3, 0), *released("dct-kv", 128, 1e-3, 0, ratio=2)]
+    in_model = [*rounds("sdpa", 4e-3, 60), *rounds("dct-kv", 1e-3, 20, ratio=2)]
+    in_model += [replace(one, case=replace(one.case, seq_len=n)) for one in in_model for n in (256, 512)]
+    contents = arrange([recorded(RUN, [*in_model, *alone])], "sdpa")
+    assert [facet.case.model for facet in contents.facets] == ["minilm", None]
+    [part] = decision_section(contents, contents.facets[0]).deadlines
+    [answer] = part.answers
+    assert answer.startswith("n = 128: the fastest that is in time is dct-kv r=2 (1.00 ms")
 
 
 def test_a_run_without_a_deadline_has_no_column_and_no_table_for_it() -> None:
