@@ -8,7 +8,7 @@ from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import CLAIM, SENSITIVE, Compared, Doubt, Standing, TaskResults
 from dctbench.analysis.floors import AccuracyFloor, Miss, Missed
 from dctbench.analysis.scores import Score
-from dctbench.model import Case, TaskName, ratio_words
+from dctbench.model import Case, TaskName
 from dctbench.stats.midpoint import Midpoint
 from dctbench.stats.robust import Interval
 from dctbench.text.format import pluralize
@@ -67,10 +67,12 @@ def lengths_note(tasks: Iterable[TaskResults], decided: Iterable[int]) -> str | 
         decided: the lengths at which a method is to be chosen.
     """
     trained: dict[int, list[str]] = {}
+    lengths: dict[TaskName, set[int]] = {}
     for results in tasks:
         if results.sensitive:
             trained.setdefault(results.case.seq_len, []).append(task_words(results.task))
-    if not trained or set(trained) == set(decided):
+            lengths.setdefault(results.task, set()).add(results.case.seq_len)
+    if all(known == set(decided) for known in lengths.values()):
         return None
     places = [f"n = {length} ({', '.join(dict.fromkeys(names))})" for length, names in sorted(trained.items())]
     return f"accuracy is of trainings at {listed(places)}, and not shown at other lengths"
@@ -205,14 +207,14 @@ def method_sentence(found: Compared) -> str:
 
 
 def headline(results: TaskResults) -> str:
-    """The answer of a task in a sentence: which methods are as good as exact attention, and up to which ratio."""
+    """The answer of a task in a sentence: which methods are as good as exact attention, at which ratios."""
     where = f"On {task_title(results)}"
     if results.reference is None:
         return f"{where}, exact attention was not trained, so no method can be judged"
     if not results.sensitive:
         return f"{where}, {_why_silent(results, results.reference)}"
     reference = results.reference.case.name
-    held = [_up_to(results, cases) for cases in results.held.values() if cases]
+    held = [_as_measured(results, cases) for cases in results.held.values() if cases]
     named = {case for cases in results.held.values() for case in cases}
     counts = [found.pairs for found in results.methods if found.case in named or (not named and found.pairs > 1)]
     seeds = seeds_words(min(counts, default=0))
@@ -244,18 +246,14 @@ def points_of(share: float) -> str:
     return f"{number} point{'' if number == '1' else 's'}"
 
 
-def _up_to(results: TaskResults, held: Sequence[Case]) -> str:
-    """`dct-x up to r = 4` where several ratios were trained, else the name of the case; and with which options."""
-    last = held[-1]
-    trained = [found.score for found in results.methods if found.case.implementation == last.implementation]
-    if len(trained) == 1:
-        name = last.name
-    elif last.kept is not None:
-        name = f"{last.implementation} down to {last.kept} kept"
-    else:
-        name = f"{last.implementation} up to r = {ratio_words(last.ratio or 1)}"
-    options = _options(trained[0])
-    return f"{name} ({options})" if options else name
+def _as_measured(results: TaskResults, held: Sequence[Case]) -> str:
+    """`dct-x r=4`, or `dct-x (r=2, r=4)` for several, with the options of the layer. Others are not named."""
+    first = held[0]
+    options = _options(next(found.score for found in results.methods if found.case == first))
+    if len(held) == 1:
+        return f"{first.name} ({options})" if options else first.name
+    kept = ", ".join(case.name.removeprefix(f"{first.implementation} ") for case in held)
+    return f"{first.implementation} ({kept}; {options})" if options else f"{first.implementation} ({kept})"
 
 
 def listed(names: Sequence[str]) -> str:

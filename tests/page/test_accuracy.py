@@ -132,7 +132,7 @@ def test_plotly_accepts_the_figures(timed: AccuracySection) -> None:
 
 def test_answers_and_tables_stand_in_the_page_without_scripts() -> None:
     text = without_scripts(html([recorded(RUN, [*TIMED, *whole_suite()])]))
-    assert "On mnist1d, n = 40, dct-x up to r = 4 and pool r=4 are as good as sdpa" in text
+    assert "On mnist1d, n = 40, dct-x r=4 and pool r=4 are as good as sdpa" in text
     assert "this task is solved without attention" in text
     assert "finer than 1 token" in text
 
