@@ -7,12 +7,14 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 from dctbench import catalog
 from dctbench.analysis.decision import Accuracies, Worth
 from dctbench.analysis.reference import REFERENCE
 from dctbench.analysis.speedup import Speedup, compare
 from dctbench.analysis.summary import Summary
+from dctbench.model import Case
 from dctbench.stats.multiple import holm
 from dctbench.stats.over_inputs import difference_interval, mean_interval
 from dctbench.stats.robust import Interval
@@ -27,23 +29,23 @@ class Quality:
     """One metric of a converted model.
 
     `interval` is over inputs; None for a metric of one figure. `change` is the mean difference from the original on the
-    same inputs; None without the original or without inputs. `least` is its lower end where all methods, at once and
-    after training, are claimed together not to lose (Bonferroni).
+    same inputs; None without the original or without inputs. `together` is the same with a wider interval, which holds
+    for all methods of a run together, at once and after training (Bonferroni): what is kept and lost is claimed by it.
     """
 
     value: float
     interval: Interval | None
     change: Interval | None
-    least: float | None
+    together: Interval | None
 
     def kept(self, margin: float = MARGIN) -> bool:
         """Whether it surely loses less than the margin."""
-        return self.least is not None and self.least > -margin
+        return self.together is not None and self.together.low > -margin
 
     @property
     def lost(self) -> bool:
         """Whether it surely loses more than what does not matter."""
-        return self.change is not None and self.change.high < -MARGIN
+        return self.together is not None and self.together.high < -MARGIN
 
     @property
     def difference(self) -> float:
@@ -190,9 +192,13 @@ class ModelQuality(Accuracies):
         """Always: a method that was not evaluated in the model is not shown to be as good."""
         return True
 
+    @cached_property
+    def _methods(self) -> Mapping[Case, tuple[InModel, Replaced]]:
+        return {one.summary.case: (model, one) for model in self.models for one in model.methods}
+
     def of(self, summary: Summary) -> tuple[InModel, Replaced] | None:
         """Return a method with the model that it is in; None for the model as it is."""
-        return next(((m, one) for m in self.models for one in m.methods if one.summary.case == summary.case), None)
+        return self._methods.get(summary.case)
 
     def worth(self, summary: Summary) -> Worth:
         """Return what is known of the quality of the model with a method, at once or after the training."""
@@ -293,10 +299,9 @@ def figures_of(summary: Summary, metric: str) -> list[float]:
 
 def _quality(summary: Summary, original: Summary, metric: str, prefix: str, confidence: float) -> Quality:
     figures, beside = figures_of(summary, f"{prefix}{metric}"), figures_of(original, metric)
-    together = difference_interval(figures, beside, confidence)
     return Quality(
         statistics.fmean(figures),
         mean_interval(figures),
         difference_interval(figures, beside),
-        None if together is None else together.low,
+        difference_interval(figures, beside, confidence),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from scipy import stats
 
 from dctbench.analysis import summarise
 from dctbench.analysis.decision import Worth
@@ -211,10 +213,27 @@ def test_more_claims_need_more_evidence() -> None:
     many = judged(*(rounds("dct-kv", 5e-3, 61, ratio=ratio) for ratio in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)))
     assert alone.answer is Answer.REPLACE
     first = [one for one in many.methods if one.summary.case.ratio == 2]
-    least = [one.quality["evaluate.recall"].least for one in (alone.methods[0], first[0])]
-    assert least[0] is not None
-    assert least[1] is not None
-    assert least[1] < least[0]
+    claims = [one.quality["evaluate.recall"].together for one in (alone.methods[0], first[0])]
+    assert claims[0] is not None
+    assert claims[1] is not None
+    assert claims[1].low < claims[0].low
+
+
+def test_a_loss_is_claimed_for_all_methods_together_too() -> None:
+    """Eight answers of a hundred less are a loss that one method surely has, but not each of twelve."""
+    alone = judged(rounds("dct-kv", 5e-3, 52, ratio=2))
+    many = judged(*(rounds("dct-kv", 5e-3, 52, ratio=ratio) for ratio in range(2, 14)))
+    gained, lost = 0 + 0.5, 8 + 0.5  # Wald's interval after half an input was added to each cell
+    middle, error = (gained - lost) / 102, math.sqrt(gained + lost - (gained - lost) ** 2 / 102) / 102
+    for found, claims in ((alone, 1), (many, 12)):
+        [one] = [one for one in found.methods if one.summary.case.ratio == 2]
+        quality = one.quality["evaluate.recall"]
+        assert quality.together is not None
+        assert quality.together.high == pytest.approx(middle + stats.norm.ppf(1 - 0.025 / claims) * error)
+        assert quality.change == alone.methods[0].quality["evaluate.recall"].change
+        assert quality.lost == (quality.together.high < -0.02) == (claims == 1)
+        worth = Worth.GIVES_UP if claims == 1 else Worth.UNDECIDED
+        assert ModelQuality((), (found,)).worth(one.summary) is worth
 
 
 def test_what_models_keep_is_claimed_for_all_lengths_of_a_run_together() -> None:
@@ -222,9 +241,9 @@ def test_what_models_keep_is_claimed_for_all_lengths_of_a_run_together() -> None
     there = [replace(one, case=replace(one.case, seq_len=256)) for one in here]
 
     def least(results: Sequence[Result]) -> float:
-        found = in_models(summarise(results))[0].methods[0].quality["evaluate.recall"].least
+        found = in_models(summarise(results))[0].methods[0].quality["evaluate.recall"].together
         assert found is not None
-        return found
+        return found.low
 
     together = difference_interval(answers(63), answers(60), 1 - 0.05 / 2)
     assert together is not None

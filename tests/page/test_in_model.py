@@ -45,6 +45,20 @@ def test_a_method_that_was_compared_after_training_only_is_in_the_chart() -> Non
     assert "after training" in point["customdata"][0]
 
 
+def test_the_original_is_not_in_the_chart_where_its_figure_is_unknown() -> None:
+    bare = [replace(one, measurements=one.measurements[:1]) for one in rounds("sdpa", 10e-3, None)]
+    summaries = summarise([*bare, *rounds("dct-kv", 5e-3, None, ratio=2)])
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
+    assert section is not None
+    [figure] = section.figures.values()
+    assert [trace["name"] for trace in figure["data"]] == ["dct-kv r=2"]
+
+
+def test_the_note_says_that_the_claims_hold_together() -> None:
+    text = without_scripts(html([recorded(results=[*rounds("sdpa", 10e-3, 60), *rounds("dct-kv", 5e-3, 61, ratio=2)])]))
+    assert "What is kept or lost is claimed for all" in text
+
+
 def first_sentence(*results: object) -> str:
     text = without_scripts(html([recorded(results=[one for each in results for one in each])]))  # type: ignore[attr-defined]
     return text.split('id="recommendation">')[1].split("</p>")[0]

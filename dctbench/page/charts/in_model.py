@@ -28,14 +28,15 @@ def in_model_chart(found: InModel, styles: Mapping[Case, Look]) -> Figure | None
     if not drawn:
         return None
     traces = [trace for one in drawn for trace in _method(one, metric, styles[one.summary.case])]
-    original = found.original.values[metric]
-    traces.append(
-        {
-            "type": "scatter", "mode": "markers", "name": "the model as it is", "x": [1.0], "y": [original],
-            "hovertemplate": "the model as it is: %{y:.3f}<extra></extra>",
-            "marker": {"color": NEUTRAL, "symbol": "star", "size": 13},
-        }
-    )  # fmt: skip
+    original = found.original.values.get(metric)
+    if original is not None:
+        traces.append(
+            {
+                "type": "scatter", "mode": "markers", "name": "the model as it is", "x": [1.0], "y": [original],
+                "hovertemplate": "the model as it is: %{y:.3f}<extra></extra>",
+                "marker": {"color": NEUTRAL, "symbol": "star", "size": 13},
+            }
+        )  # fmt: skip
     limit = found.limit
     shapes = [] if limit is None else [
         {"type": "line", "yref": "paper", "x0": limit, "x1": limit, "y0": 0, "y1": 1,
