@@ -31,7 +31,7 @@ def over_ranks(summaries: Sequence[Summary]) -> list[OverRanks]:
     """Return the methods that were timed on ranks, at each length, in the order of the summaries."""
     found: dict[Case, list[Summary]] = {}
     for summary in summaries:
-        if summary.case.ranks is not None and summary.latency is not None and METRIC in summary.values:
+        if summary.case.ranks is not None and summary.timed is not None and METRIC in summary.values:
             found.setdefault(replace(summary.case, ranks=None), []).append(summary)
     return [
         OverRanks(case, tuple(sorted(points, key=lambda point: point.case.ranks or 0)))

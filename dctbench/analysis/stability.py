@@ -67,9 +67,9 @@ class Stability:
 
 
 def stability(summary: Summary) -> Stability | None:
-    """How steady a case was; None for one that was not timed."""
+    """How steady a case was; None for one that was not timed, or failed in a process."""
     processes = samples_by_round(summary)
-    if summary.latency is None or not processes:
+    if summary.timed is None or not processes:
         return None
     middles = [statistics.median(samples) for samples in processes.values()]
     relative = [[s / m for s in samples] for samples, m in zip(processes.values(), middles, strict=True)]
@@ -80,7 +80,7 @@ def stability(summary: Summary) -> Stability | None:
     drift = _drift(relative)
     sureness = trend(relative) if drift is not None and abs(drift) > DRIFTED else None
     found = {
-        Instability.WIDE: summary.latency.factor > WIDE or len(summary.samples) == 1,
+        Instability.WIDE: summary.timed.factor > WIDE or len(summary.samples) == 1,
         Instability.DRIFT: drift is not None and sureness is not None and sureness * math.copysign(1, drift) > SURE,
         Instability.OUTLIERS: len(flagged) > MANY_OUTLIERS * start,
         Instability.TWO_MODES: summary.modes is not None,
@@ -131,9 +131,9 @@ def round_levels(summaries: Iterable[Summary]) -> dict[int, float]:
     """
     levels: dict[int, list[float]] = {}
     for summary in summaries:
-        if len(summary.medians) > 1 and summary.latency is not None:
+        if len(summary.medians) > 1 and summary.timed is not None:
             for number, median in summary.medians.items():
-                levels.setdefault(number, []).append(median / summary.latency.value)
+                levels.setdefault(number, []).append(median / summary.timed.value)
     return {number: statistics.median(found) for number, found in sorted(levels.items())}
 
 
@@ -147,6 +147,6 @@ def common_shape(summaries: Iterable[Summary]) -> tuple[object, ...] | None:
     """Return the shape at which most cases were timed, the longest of several; None if nothing was timed."""
     timed: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
-        if summary.latency is not None:
+        if summary.timed is not None:
             timed.setdefault(summary.case.shape, []).append(summary)
     return max(timed, key=lambda shape: (len(timed[shape]), timed[shape][0].case.seq_len), default=None)

@@ -14,6 +14,7 @@ from dctbench.model import Case
 from dctbench.page.charts import samples
 from dctbench.page.charts.axes import Figure
 from dctbench.page.palette import Look
+from dctbench.stats.moderated import LEAST_CASES
 from dctbench.text.format import format_percent, format_ratio, format_three_digits, pluralize
 from dctbench.wording.cells import factor_words, mode_words
 from dctbench.wording.labels import Labels
@@ -213,8 +214,9 @@ def _deviation(deviation: float) -> str:
 
 
 def _rounds(found: Sequence[Stability]) -> list[str]:
-    """Whether a round was slower for all cases, which the machine would have caused."""
-    levels = analysis.round_levels(one.summary for one in found)
+    """Whether a round was slower in the median over the cases: of enough cases, the machine may have caused it."""
+    compared = [one.summary for one in found if len(one.summary.medians) > 1]
+    levels = analysis.round_levels(compared)
     if len(levels) < 2:
         return []
     slow, fast = max(levels, key=levels.__getitem__), min(levels, key=levels.__getitem__)
@@ -222,9 +224,12 @@ def _rounds(found: Sequence[Stability]) -> list[str]:
         return [
             f"In the median over the cases, all {len(levels)} rounds took the same time within {format_percent(_ALIKE)}"
         ]
+    ratio = format_ratio(levels[slow] / levels[fast])
+    fact = f"In the median over the cases, round {slow} took {ratio} the time of round {fast}"
+    if sum(summary.medians.keys() >= {slow, fast} for summary in compared) < LEAST_CASES:
+        return [fact]
     return [
-        f"In the median over the cases, round {slow} took {format_ratio(levels[slow] / levels[fast])} the time of "
-        f"round {fast}: the clock or the load of the machine changed; ratios paired by round cancel this out"
+        f"{fact}: the clock or the load of the machine may have changed; ratios paired by round would cancel this out"
     ]
 
 

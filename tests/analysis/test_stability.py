@@ -118,6 +118,16 @@ def test_a_case_that_was_not_timed_is_neither_steady_nor_not() -> None:
     assert analysis.stability(failed) is None
 
 
+def test_a_case_that_failed_in_a_round_is_neither_and_moves_no_level() -> None:
+    rounds = [result("full", seconds=(factor * 1e-3,) * 3, round=n) for n, factor in enumerate((1, 3), 1)]
+    half = [*rounds, result("full", seconds=None, round=3, status="error")]
+    summaries = analysis.summarise(half)
+    assert summaries[0].latency is not None
+    assert analysis.stability(summaries[0]) is None
+    assert analysis.round_levels(summaries) == {}
+    assert analysis.common_shape(summaries) is None
+
+
 @given(st.lists(st.lists(st.floats(1e-4, 1e-1), min_size=3, max_size=3), min_size=1, max_size=6))
 def test_what_a_round_does_to_all_cases_is_its_level(cases: list[list[float]]) -> None:
     summaries = analysis.summarise(

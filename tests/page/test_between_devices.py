@@ -29,6 +29,16 @@ def test_the_answer_stands_in_the_page_without_scripts() -> None:
     assert "Bytes between devices" not in without_scripts(page())
 
 
+def test_a_number_of_ranks_on_which_a_round_failed_is_not_drawn() -> None:
+    failed = result("sdpa", 4096, None, ranks=2, round=2, status="error")
+    summaries = summarise([*measured(), failed])
+    section = between_section(summaries, looks([s.case for s in summaries], "sdpa"), "sdpa")
+    assert section is not None
+    assert {curve["name"]: curve["x"] for curve in section.figures["between-latency"]["data"]} == {
+        "sdpa": [1], "dct-x r=8": [1, 2],
+    }  # fmt: skip
+
+
 def test_charts_have_a_point_for_each_number_of_ranks() -> None:
     summaries = summarise(measured())
     section = between_section(summaries, looks([s.case for s in summaries], "sdpa"), "sdpa")

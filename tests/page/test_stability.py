@@ -69,7 +69,7 @@ def test_the_facts_say_what_the_medians_are_based_on() -> None:
     results[0] = replace(results[0], details=ResultDetails(stop_reason="budget", retaken=(0.02,)))
     facts = "\n".join(section([*results, *steady("full", 512, (1, 1, 1.2))]).facts)
     assert "more rounds would narrow the intervals, longer sampling would not" in facts
-    assert "round 3 took 1.20x the time of round 1" in facts
+    assert "round 3 took 1.20x the time of round 1\n" in facts  # two cases tell nothing of the machine
     assert "the median was precise enough in 5, the time budget was used up in 1 of 6 processes" in facts
     assert "1 disturbed sample of 1 case was taken again" in facts
     assert f"p99 not measured for 2 of 2 cases: {p99_takes([Case('sdpa', 512), Case('full', 512)])}" in facts
@@ -80,6 +80,23 @@ def test_the_facts_say_what_the_medians_are_based_on() -> None:
     alone = "\n".join(section([result(seconds=(1e-3,) * 300)]).facts)
     assert "One process was timed per case" in alone
     assert "p99" not in alone
+
+
+def test_enough_cases_that_differ_between_rounds_may_tell_of_the_machine() -> None:
+    def said(cases: int) -> str:
+        return "\n".join(section([one for n in range(cases) for one in steady(n=2**n, factors=(1, 1, 1.2))]).facts)
+
+    cause = "round 1: the clock or the load of the machine may have changed; ratios paired by round would cancel"
+    assert cause in said(10)
+    assert cause not in said(9)
+    assert "round 3 took 1.20x the time of round 1" in said(9)
+
+
+def test_a_case_that_failed_in_a_round_is_neither_counted_nor_drawn() -> None:
+    failed = [*steady("full", factors=(1, 1.5)), result("full", seconds=None, round=3, status="timeout")]
+    found = section([*steady(), *failed])
+    assert found.sentence == "The one case is steady"
+    assert [trace["name"] for trace in found.figures["order-512"]["data"]] == ["sdpa"]
 
 
 def test_the_samples_of_the_largest_common_length_are_open_and_others_are_closed() -> None:
