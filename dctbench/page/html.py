@@ -26,6 +26,7 @@ from dctbench.page.data import embedded, page_data
 from dctbench.page.decision import decision_section
 from dctbench.page.facets import Contents, arrange
 from dctbench.page.in_model import InModelSection, in_model_section
+from dctbench.page.provenance import manner
 from dctbench.page.regressions import section
 from dctbench.page.spectrum import SpectrumSection, spectrum_section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
@@ -162,21 +163,9 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "protocols": _protocols(contents, number),
         "warnings": warning_lines(recorded.summaries, contents.labels),
         "environments": recorded.environments,
-        "manner": _manner(recorded.summaries),
+        "manner": manner(recorded.summaries),
         "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
     }
-
-
-def _manner(summaries: Sequence[Summary]) -> dict[str, Any]:
-    """How the first case that was timed was measured, as far as it was recorded."""
-    details = next((summary.details for summary in summaries if summary.timed), None)
-    if details is None:
-        return {}
-    known = {
-        "inputs": details.inputs, "cache": details.cache, "isolation": details.isolation, "threads": details.threads,
-        "instructions": details.cpu_capability, "cuda": details.cuda, "tf32": details.tf32, "gpu state": details.gpu,
-    }  # fmt: skip
-    return {name: value for name, value in known.items() if value is not None and value != {}}
 
 
 def _stability(contents: Contents, number: int) -> StabilitySection | None:
