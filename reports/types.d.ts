@@ -99,6 +99,8 @@ interface Curve {
   method: string;
   ratio: number | null;
   kept: number | null;
+  layers: string | null;
+  recover: number | null; // steps of training
   flags: string;
   how: string; // the command that measures its accuracy, in words
   exact: boolean;

@@ -116,6 +116,8 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
                 "family": method.family.value,
                 "ratio": case.ratio,
                 "kept": case.kept,
+                "layers": case.layers,
+                "recover": case.recover,
                 "flags": shlex.join(flags),
                 "how": decision.how_to_measure(case),
                 "exact": method.kind is catalog.Kind.EXACT,

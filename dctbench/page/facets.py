@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -103,7 +104,8 @@ class Contents:
     Attributes:
         runs: in the order given; the page opens with the first.
         reference: the method that ratios refer to when the page opens.
-        references: the methods that a reader can choose as the reference: the exact ones that were measured.
+        references: the methods that a reader can choose as the reference: the exact ones that were measured, with one
+            case at each shape.
         facets: of all runs; of each run, the one with the most results first.
         labels: names that are unique among all cases.
     """
@@ -151,13 +153,14 @@ class Contents:
         return whole
 
     @cached_property
-    def _payoffs(self) -> Mapping[tuple[int, str], Sequence[PayoffRange]]:
-        """By run and reference."""
-        return {
-            (run, name): analysis.payoffs(summaries, name)
-            for run, summaries in self._whole.items()
-            for name in self.references
-        }
+    def _payoffs(self) -> Mapping[tuple[int, str, tuple[object, ...]], Sequence[PayoffRange]]:
+        """By run, reference and facet."""
+        by_facet: dict[tuple[int, str, tuple[object, ...]], list[PayoffRange]] = {}
+        for run, summaries in self._whole.items():
+            for name in self.references:
+                for found in analysis.payoffs(summaries, name):
+                    by_facet.setdefault((run, name, found.case.facet), []).append(found)
+        return by_facet
 
     @cached_property
     def _speedups(self) -> Mapping[tuple[int, str | None], Mapping[Case, Speedup]]:
@@ -172,14 +175,14 @@ class Contents:
         """Return the speed-ups of the facet's run over a reference, with the marks of its tables."""
         return self._speedups.get((facet.run, reference), {})
 
-    def payoffs(self, facet: Facet, reference: str) -> list[PayoffRange]:
+    def payoffs(self, facet: Facet, reference: str) -> Sequence[PayoffRange]:
         """Return what is told of each method of a facet. It is proven together for the whole run, as on the terminal.
 
         Args:
             facet: one of the page.
             reference: one of those that a reader can choose.
         """
-        return [found for found in self._payoffs[facet.run, reference] if found.case.facet == facet.case.facet]
+        return self._payoffs.get((facet.run, reference, facet.case.facet), ())
 
 
 def _place(facet: Facet) -> tuple[object, ...]:
@@ -214,6 +217,9 @@ def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
         facets += sorted(made, key=_place)
     cases = [case for facet in facets for case in facet.cases]
     names = dict.fromkeys(case.implementation for case in cases)
+    at_shape = Counter((facet.run, case.implementation, case.shape) for facet in facets for case in facet.cases)
+    several = {name for (_, name, _), count in at_shape.items() if count > 1}  # in other layers, or trained longer
     exact = [name for name in names if catalog.recorded_implementation(name).kind is catalog.Kind.EXACT]
+    exact = [name for name in exact if name not in several]
     references = tuple(dict.fromkeys([reference, *exact])) if reference else ()
     return Contents(runs, reference, references, tuple(facets), Labels(cases))

@@ -30,6 +30,8 @@ function recordOf(row) {
     implementation: curve.method,
     ratio: curve.ratio,
     kept: curve.kept,
+    layers: curve.layers,
+    recover: curve.recover,
     seq_len: lengthOf(row),
     ...facet.axes,
     status: statusOf(row),

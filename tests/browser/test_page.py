@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 from importlib.resources import files
@@ -170,6 +171,29 @@ def test_what_was_chosen_is_printed_without_the_controls(browser: webdriver.Chro
     browser.get("about:blank")
     browser.get(page)
     assert " · vs sdpa" not in printed(browser)[0]
+
+
+def test_downloads_tell_rows_apart_that_differ_in_layers_or_training(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    found = [result("dct-kv", 128, ratio=2, scope="model", model="minilm", layers=layers, recover=recover)
+             for layers, recover in ((None, None), ("2..", None), ("2..", 100))]  # fmt: skip
+    browser.get(written(html([recorded(found)]), tmp_path))
+    settled(browser, "latency")
+    browser.execute_script(
+        "URL.createObjectURL = (blob) => { window.taken = blob; return '#'; };"
+        "HTMLAnchorElement.prototype.click = () => undefined;"
+    )
+
+    def downloaded(button: str) -> str:
+        element = browser.find_element(By.XPATH, f"//button[.='{button}']")
+        browser.execute_script("arguments[0].click()", element)
+        text: str = browser.execute_async_script("window.taken.text().then(arguments[0])")
+        return text
+
+    told = {("", ""), ("2..", ""), ("2..", "100")}
+    rows = list(csv.DictReader(io.StringIO(downloaded("Download CSV"))))
+    assert {(row["layers"], row["recover"]) for row in rows} == told
+    records = json.loads(downloaded("Download JSON"))
+    assert {(one["layers"] or "", str(one["recover"] or "")) for one in records} == told
 
 
 def test_the_keyboard_reaches_filters_table_and_downloads(browser: webdriver.Chrome, page: str) -> None:

@@ -31,7 +31,7 @@ from dctbench.text.format import (
     format_three_digits,
 )
 from dctbench.wording import decision, recommendation
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, in_two_rounds, result
 
 Formatter = Callable[[float], str]
 
@@ -204,6 +204,32 @@ def test_numbers_kept_of_one_method_are_curves_of_their_own() -> None:
     }
     assert data["rows"]["columns"]["curve"] == [0, 1, 2, 3]
     assert len({curve["color"] for curve in data["curves"]}) == 4
+
+
+def test_curves_that_differ_in_layers_or_training_are_told_apart() -> None:
+    made = [result("dct-kv", 128, ratio=2, scope="model", model="minilm", layers=layers, recover=recover)
+            for layers, recover in ((None, None), ("2..", None), ("2..", 100))]  # fmt: skip
+    curves = page_data(arrange([recorded(made)], None), {})["curves"]
+    assert [(one["layers"], one["recover"]) for one in curves] == [(None, None), ("2..", None), ("2..", 100)]
+
+
+def test_a_method_with_several_cases_at_a_shape_is_no_reference_to_choose() -> None:
+    made = [result("sdpa", 128, scope="model", model="minilm")]
+    several = [result("full", 128, scope="model", model="minilm", layers=layers) for layers in ("0", "1..")]
+    assert arrange([recorded([*made, several[0]])], "sdpa").references == ("sdpa", "full")
+    assert arrange([recorded([*made, *several])], "sdpa").references == ("sdpa",)
+    lengths = [replace(one, case=replace(one.case, seq_len=n)) for n, one in zip((128, 256), several, strict=True)]
+    assert arrange([recorded([*made, *lengths])], "sdpa").references == ("sdpa", "full")
+
+
+def test_the_payoffs_of_a_facet_are_those_of_its_run_and_shape() -> None:
+    seconds = {"sdpa": 2e-3, "dct-x": 1e-3}
+    made = [result(name, n, s * batch, ratio=8 if name == "dct-x" else None, batch=batch)
+            for batch in (1, 4) for n in (512, 1024) for name, s in seconds.items()]  # fmt: skip
+    contents = arrange([recorded(in_two_rounds(made)), recorded(in_two_rounds(made[:4]))], "sdpa")
+    found = [[(p.case.batch, p.case.name) for p in contents.payoffs(f, "sdpa")] for f in contents.facets]
+    assert [(facet.run, facet.case.batch) for facet in contents.facets] == [(0, 1), (0, 4), (1, 1)]
+    assert found == [[(1, "dct-x r=8")], [(4, "dct-x r=8")], [(1, "dct-x r=8")]]
 
 
 def test_the_script_knows_what_ran_in_one_round() -> None:
