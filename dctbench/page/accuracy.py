@@ -16,7 +16,7 @@ from dctbench.page.charts.accuracy import Cost, accuracy_chart, acuity_chart, ke
 from dctbench.page.charts.axes import Figure
 from dctbench.page.palette import Look
 from dctbench.stats.paired import mean_of
-from dctbench.text.format import format_seconds
+from dctbench.text.format import format_seconds, pluralize
 from dctbench.wording import accuracy as words
 from dctbench.wording.acuity import AcuityTable, acuity_table
 from dctbench.wording.cells import latency_words
@@ -149,8 +149,8 @@ def _part(
 def latencies_of(cases: Sequence[Case], timed: Timed) -> tuple[dict[Case, Cost], str | None]:
     """Return the latency of a call of each method at the length and width of a task, and a note on where it is from.
 
-    All of them come from one run, device, dtype and batch, since others do not compare: those that timed most of the
-    methods; of equals those as the task was trained, and of these the run itself.
+    All of them come from one run, device, dtype, batch and number of threads, since others do not compare: those that
+    timed most of the methods; of equals those as the task was trained, and of these the run itself.
 
     Args:
         cases: the trainings of a task, which have one shape.
@@ -165,16 +165,18 @@ def latencies_of(cases: Sequence[Case], timed: Timed) -> tuple[dict[Case, Cost],
     if not found:
         return {}, f"Latency at this length was not measured. {measuring_command(cases)} measures it"
 
-    def setting(layers: Mapping[Case, Summary]) -> tuple[str, str, int]:
+    def setting(layers: Mapping[Case, Summary]) -> tuple[str, str, int, int | None]:
         of = next(iter(layers.values())).case
-        return of.device, of.dtype, of.batch
+        return of.device, of.dtype, of.batch, of.threads
 
-    own = (cases[0].device, cases[0].dtype, cases[0].batch)
+    own = (cases[0].device, cases[0].dtype, cases[0].batch, cases[0].threads)
     (run, _), chosen = max(found.items(), key=lambda one: (len(one[1]), setting(one[1]) == own, -one[0][0]))
-    title, (device, dtype, batch) = timed[run][0], setting(chosen)
+    title, (device, dtype, batch, threads) = timed[run][0], setting(chosen)
     note = None
-    if title or (device, dtype, batch) != own:
+    if title or setting(chosen) != own:
         note = f"The latencies are those of a batch of {batch} in {dtype} on {device}"
+        if threads != own[-1]:
+            note += f" with {'the default number of threads' if threads is None else pluralize(threads, 'thread')}"
         note += f", from {title}" if title else ""
     costs = {
         case: Cost(summary.timed.value, summary.timed, latency_words(summary))
@@ -185,9 +187,9 @@ def latencies_of(cases: Sequence[Case], timed: Timed) -> tuple[dict[Case, Cost],
 
 
 def _is_layer_of(timed: Case, case: Case) -> bool:
-    """Whether a case is a call of the layer that a training had, at any batch and on any device."""
+    """Whether a case is a call of the layer that a training had, by itself, at any batch and on any device."""
     return (
-        timed.task is None
+        (timed.task, timed.ranks, timed.period) == (None, None, None)
         and (timed.implementation, timed.compression) == (case.implementation, case.compression)
         and (timed.seq_len, timed.heads, timed.head_dim) == (case.seq_len, case.heads, case.head_dim)
         and (timed.scope, timed.mode, timed.engine) == ("layer", "forward", "eager")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dctbench.page.accuracy import AccuracySection, accuracy_section
+from dctbench.page.accuracy import AccuracySection, accuracy_section, latencies_of
 from dctbench.page.data import page_data
 from dctbench.page.facets import arrange
 from dctbench.page.html import html
@@ -205,6 +205,22 @@ def test_all_latencies_of_a_task_come_from_one_machine_and_the_section_says_whic
     alone = accuracy_section(learned_here, [("", learned_here)], looks(cases, "sdpa"), reference="sdpa")
     assert alone is not None
     assert alone.parts[1].note is None
+
+
+def test_latencies_of_ranks_and_schedules_are_not_those_of_a_layer_and_other_threads_are_named() -> None:
+    others = [{"ranks": 2}, {"period": 0.02, "deadline": 0.01}]
+    apart = [result("sdpa", 40, 1e-6, **WIDTH | other) for other in others]
+    summaries = learned(whole_suite(), in_two_rounds(apart))
+    cases = [summary.case for summary in summaries if summary.case.task == "mnist1d"]
+    found, note = latencies_of(cases, [("", summaries)])
+    assert not found
+    assert note is not None
+    assert note.startswith("Latency at this length was not measured.")
+
+    summaries = learned(whole_suite(), in_two_rounds([*apart, result("sdpa", 40, 1e-4, **WIDTH, threads=4)]))
+    found, note = latencies_of(cases, [("", summaries)])
+    assert [cost.seconds for cost in found.values()] == [pytest.approx(1e-4)]
+    assert note == "The latencies are those of a batch of 50 in float32 on cpu with 4 threads"
 
 
 def test_latencies_are_those_of_the_device_and_batch_of_the_training_where_these_were_timed() -> None:
