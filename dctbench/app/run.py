@@ -28,7 +28,7 @@ from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.spec.suites import Suite
 from dctbench.store import results_of_machine
-from dctbench.text.format import format_duration
+from dctbench.text.format import format_duration, pluralize
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -79,7 +79,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
         planned = whole
         if request.shard is not None:
             started, planned = as_shard(started, whole, request.shard), shard_of(whole, request.shard)
-        _tell_of_budget(request, planned, listener)
+        _tell_of_time(request, planned, listener)
         store = opened.open(request.store, create=True)
         opened.claim(started, request.save_baseline, request.where.flags)
         stored: Sequence[Result] = ()
@@ -97,7 +97,7 @@ def plan(request: RunRequest, listener: Listener = ignore) -> Plan:
     with open_runner(request.where, suite.settings, suite.devices, listener) as runner:
         planned = _planned(suite, request, runner)
         planned = planned if request.shard is None else shard_of(planned, request.shard)
-        _tell_of_budget(request, planned, listener)
+        _tell_of_time(request, planned, listener)
         return planned
 
 
@@ -190,7 +190,21 @@ def _planned(suite: Suite, request: RunRequest, runner: Runner) -> Plan:
     return make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
 
 
-def _tell_of_budget(request: RunRequest, planned: Plan, listener: Listener) -> None:
+def _tell_of_time(request: RunRequest, planned: Plan, listener: Listener) -> None:
+    """Say what of the plan is not expected to be measured in its time: cases beyond their limit, and the budget."""
+    unending = planned.unending
+    if unending:
+        first = f"{unending[0].name} n={unending[0].seq_len}"
+        more = f" and {pluralize(len(unending) - 1, 'more case')}" if len(unending) > 1 else ""
+        longer = len(planned.estimate.left_out)
+        then = f"; {pluralize(longer, 'longer case')} will be left out then" if longer else ""
+        limit = format_duration(planned.estimate.pace.limit)
+        listener(
+            Notice(
+                f"{first}{more}: a call is predicted to take longer than the time limit of {limit}, and to end in a "
+                f"timeout{then}. --case-timeout sets the limit"
+            )
+        )
     if request.budget is not None and request.budget < planned.least_seconds:
         least, budget = format_duration(planned.least_seconds), format_duration(request.budget)
         listener(Notice(f"--budget {budget} cannot be kept: the least samples take about {least}"))

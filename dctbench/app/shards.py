@@ -35,7 +35,7 @@ def stored_of_shard(store: Store, run: Run, plan: Plan, here: Sequence[Environme
     wanted = set(plan.cases)
     stored = [result for result in store.resume_run(run) if result.case in wanted]
     shard = f"shard {run.settings.shard} of {run.label!r}"
-    if len(stored) == len(plan.processes):
+    if len(stored) == plan.number_of_processes:
         raise errors.UsageError(
             f"{shard} is complete in {store.name}",
             hint=f"show it with `dctbench report {run.short_id}`, or give a new sweep another --label",

@@ -90,7 +90,8 @@ class Estimate:
     of this machine.
     `anywhere` is predicted without any measurement, and therefore equal on all machines. `exact` has the seconds of the
     exact outputs that errors are measured against, by the case that computes them. `making` has the seconds in which
-    the first process of a case, and a later one, compile or export it.
+    the first process of a case, and a later one, compile or export it. `left_out` are the cases that need not run once
+    a shorter one has not ended (`longer_than_unending`).
     """
 
     calls: Mapping[Case, float]
@@ -99,6 +100,7 @@ class Estimate:
     anywhere: Mapping[Case, float]
     exact: Mapping[Case, float] = field(default_factory=dict)
     making: Mapping[Case, tuple[float, float]] = field(default_factory=dict)
+    left_out: frozenset[Case] = frozenset()
 
     @property
     def caveat(self) -> str:
@@ -123,10 +125,13 @@ class Estimate:
         untimed = FIRST_CALLS if round == 1 else LATER_CALLS
         rest = warmup if 3 * call < warmup else 3 * call * short
         exact = self.exact.get(case, 0.0) if round == 1 else 0.0
-        start = PROCESS_SECONDS[self.pace.forked(case)] + self._gpu_overhead(case, round)
-        start += RANK_SECONDS * ((case.ranks or 1) - 1) + self._energy(case, round)
+        start = self._start(case) + self._gpu_overhead(case, round) + self._energy(case, round)
         start += self.making.get(case, (0.0, 0.0))[round > 1]
         return start + call + rest + untimed[short] * max(call, LEAST_CALL) + exact
+
+    def _start(self, case: Case) -> float:
+        """Seconds until the processes of a case have torch."""
+        return PROCESS_SECONDS[self.pace.forked(case)] + RANK_SECONDS * ((case.ranks or 1) - 1)
 
     def _gpu_overhead(self, case: Case, round: int) -> float:
         """Seconds that only a process on a GPU takes."""
@@ -150,7 +155,7 @@ class Estimate:
 
     def sampling(self, case: Case, round: int) -> float:
         """Seconds of sampling in one process."""
-        if case.task is not None:
+        if case.task is not None or case in self.left_out or not self.ends(case):
             return 0.0
         call = self.calls[case]
         least = self.pace.samples(round)
@@ -161,11 +166,41 @@ class Estimate:
         return max(least * call, min(budget, SAMPLING_CALLS * max(call, LEAST_CALL)))
 
     def seconds(self, case: Case, round: int) -> float:
-        """Seconds of one process. No call but those on a schedule begins after its time limit."""
+        """Seconds of one process. No call but those on a schedule begins after its time limit.
+
+        A process whose call takes longer than that is ended, and its case has no later round.
+        """
+        if case in self.left_out:
+            return 0.0
+        if not self.ends(case):
+            return self._start(case) + self._patience(case) if round == 1 else 0.0
         call = self.calls[case]
         spent = min(self.overhead(case, round) + self.sampling(case, round), max(self.pace.limit, 2 * call))
         rest = self.scheduled(case, round) + self._model_calls(case, round) * call
         return spent + rest + self._by_authors(case, round)
+
+    def in_rounds(self, case: Case, rounds: int) -> float:
+        """Seconds of all processes of a case together. Those after the first take equally long."""
+        return self.seconds(case, 1) + (rounds - 1) * self.seconds(case, 2) if rounds else 0.0
+
+    def ends(self, case: Case) -> bool:
+        """Whether a call ends before the runner ends its process. A training shows at every step that it goes on."""
+        return case.task is not None or self.calls[case] <= self._patience(case)
+
+    def _patience(self, case: Case) -> float:
+        """Seconds without a sign of life after which the runner ends the first process of a case."""
+        if case.period is None:
+            return self.pace.limit
+        return self.pace.limit + longest_seconds(case.period, self.pace.releases, search=self.pace.search)
+
+    def longer_than_unending(self, cases: Iterable[Case]) -> frozenset[Case]:
+        """Return those of the cases of which a shorter one, in the same row, is not predicted to end."""
+        shortest: dict[tuple[object, ...], int] = {}
+        cases = list(cases)
+        for case in cases:
+            if not self.ends(case):
+                shortest[case.row] = min(case.seq_len, shortest.get(case.row, case.seq_len))
+        return frozenset(case for case in cases if case.seq_len > shortest.get(case.row, case.seq_len))
 
     def _by_authors(self, case: Case, round: int) -> float:
         """Seconds of the process that measures a case by the authors' protocol too."""
@@ -188,9 +223,7 @@ class Estimate:
     def total(self, rounds: Mapping[Case, int], repeats: Mapping[Case, int] = _ONCE) -> float:
         """Seconds for all of the cases in all of their rounds; `repeats` as in `Plan`. Each round starts one parent."""
         starts = most_rounds(rounds) * ZYGOTE_SECONDS if any(map(self.pace.forked, rounds)) else 0.0
-        return starts + sum(
-            repeats.get(case, 1) * self.seconds(case, n) for case, most in rounds.items() for n in range(1, most + 1)
-        )
+        return starts + sum(repeats.get(case, 1) * self.in_rounds(case, most) for case, most in rounds.items())
 
 
 def estimate(

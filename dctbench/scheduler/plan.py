@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import product, repeat
 from typing import Any
 
 from dctbench import catalog
@@ -58,14 +58,24 @@ class Plan:
         return most_rounds(self.rounds)
 
     @property
-    def processes(self) -> list[tuple[Case, int]]:
-        """Every case with the number of every round of it, as often as that is measured."""
-        return [
-            (case, number)
-            for case, most in self.rounds.items()
-            for number in range(1, most + 1)
-            for _ in range(self.repeats.get(case, 1))
-        ]
+    def processes(self) -> Iterator[tuple[Case, int]]:
+        """Every case with the number of every round of it, as often as that is measured.
+
+        There may be many millions of them, so none is kept.
+        """
+        for case, most in self.rounds.items():
+            for number in range(1, most + 1):
+                yield from repeat((case, number), self.repeats.get(case, 1))
+
+    @property
+    def number_of_processes(self) -> int:
+        """How many processes there are."""
+        return sum(most * self.repeats.get(case, 1) for case, most in self.rounds.items())
+
+    @property
+    def unending(self) -> list[Case]:
+        """The cases a call of which is predicted to take longer than the time limit, so that they end in a timeout."""
+        return [case for case in self.rounds if case not in self.estimate.left_out and not self.estimate.ends(case)]
 
     @property
     def seconds(self) -> float:
@@ -100,7 +110,7 @@ class Plan:
         """
         whole = self.seconds if budget is None else max(self.least_seconds, min(self.seconds, budget))
         done = sum(self.estimate.seconds(result.case, result.round) for result in stored if result.case in self.rounds)
-        every = sum(self.estimate.seconds(*process) for process in self.processes)
+        every = sum(self.repeats.get(case, 1) * self.estimate.in_rounds(case, n) for case, n in self.rounds.items())
         return whole * max(0.0, 1 - done / every) if every else 0.0
 
     def orders(self) -> list[tuple[Case, ...]]:
@@ -279,6 +289,8 @@ def plan_cases(
     at_once = sum(map(rounds.__getitem__, trainings)) if len(trainings) == len(order) else len(trainings)
     jobs = max(1, min(max(map(runner.jobs, order), default=1), at_once))
     predicted = replace(predicted, pace=replace(pace, jobs=jobs))
+    if settings.prune:
+        predicted = replace(predicted, left_out=predicted.longer_than_unending(order))
     return Plan({case: rounds[case] for case in order}, reference, predicted, unanswered=facts.unanswered)
 
 

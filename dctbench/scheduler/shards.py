@@ -48,17 +48,20 @@ def shard_of(plan: Plan, shard: Shards) -> Plan:
         )
     [number] = shard.numbers
     mine = {case for unit in _divided(found, plan, shard.of)[number - 1] for case in unit}
-    return replace(plan, rounds={case: rounds for case, rounds in plan.rounds.items() if case in mine})
+    rounds = {case: rounds for case, rounds in plan.rounds.items() if case in mine}
+    estimate = plan.estimate
+    if estimate.left_out:  # by what the whole sweep has: a shard does not know which cases of another one did not end
+        estimate = replace(estimate, left_out=estimate.longer_than_unending(rounds))
+    return replace(plan, rounds=rounds, estimate=estimate)
 
 
 def _divided(found: Sequence[tuple[Case, ...]], plan: Plan, of: int) -> list[list[tuple[Case, ...]]]:
     pace = replace(plan.estimate.pace, jobs=1, cpu_energy=0.0)  # machines differ in their cores and meters
-    anywhere = replace(plan.estimate, calls=plan.estimate.anywhere, exact={}, making={}, pace=pace)
+    anywhere = replace(
+        plan.estimate, calls=plan.estimate.anywhere, exact={}, making={}, pace=pace, left_out=frozenset()
+    )
     # In milliseconds, since the last digit of a sum of floats may differ between machines.
-    costs = {
-        unit: round(1e3 * sum(anywhere.seconds(case, n) for case in unit for n in range(1, plan.rounds[case] + 1)))
-        for unit in found
-    }
+    costs = {unit: round(1e3 * sum(anywhere.in_rounds(case, plan.rounds[case]) for case in unit)) for unit in found}
     loads = [0] * of
     divided: list[list[tuple[Case, ...]]] = [[] for _ in range(of)]
     for unit in sorted(found, key=lambda unit: (-costs[unit], min(case.id for case in unit))):

@@ -140,6 +140,32 @@ def test_a_long_call_is_predicted_to_be_made_a_few_times_and_within_its_time_lim
     assert seconds(40.0, 120.0, 2) == pytest.approx(80.0, abs=1)
 
 
+def test_a_call_beyond_its_time_limit_is_ended_at_the_limit_and_has_no_later_round() -> None:
+    """A forked process is there after 0.15 s, and is ended 120 s later; every later one is left out."""
+    case, rounds = Case("sdpa", 1 << 20), 6
+    found = estimate([case], {}, [result("sdpa", 1 << 20, 3e4)], Pace(limit=120.0))
+    assert found.seconds(case, 1) == pytest.approx(120.15)
+    assert [found.seconds(case, number) for number in (2, 6)] == [0, 0]
+    assert [found.sampling(case, number) for number in (1, 2)] == [0, 0]
+    assert found.in_rounds(case, rounds) == pytest.approx(120.15)
+    assert found.total({case: rounds}) == pytest.approx(120.15 + rounds * 2.5)
+
+
+def test_the_time_of_a_schedule_comes_on_top_of_the_limit() -> None:
+    """100 releases, and one more, of 2 s."""
+    on_schedule = Case("sdpa", 4096, period=2.0, deadline=2.0)
+    found = estimate([on_schedule], {on_schedule: 10**18}, (), Pace(limit=120.0, releases=100))
+    assert found.seconds(on_schedule, 1) == pytest.approx(0.15 + 120 + 2 * 101)
+
+
+def test_a_training_beyond_the_limit_shows_at_every_step_that_it_goes_on() -> None:
+    [training, *_] = trained("sdpa", [0.9])
+    case = training.case
+    slow, fast = (estimate([case], {case: flops}, (), Pace(limit=120.0)) for flops in (10**15, 10**10))
+    assert slow.calls[case] > 120 > fast.calls[case]
+    assert slow.seconds(case, 2) == slow.seconds(case, 1) > fast.seconds(case, 1)
+
+
 def test_the_exact_outputs_are_predicted_once_for_each_shape_and_a_long_one_compares_few_rows() -> None:
     cases = [Case(name, n, ratio) for n in (16384, 32768) for name, ratio in (("sdpa", None), ("dct-x", 8))]
     found = estimate(cases, {})

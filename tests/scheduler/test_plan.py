@@ -125,6 +125,40 @@ def test_a_budget_is_spread_by_predicted_sampling_after_what_processes_cost_besi
     assert plan.least_seconds == pytest.approx(besides + 20 * 1e-3 + 3 * 1e-3 + 20 * 4e-3)
 
 
+LENGTHS = (512, 65_536, 262_144, 1_048_576)
+CALLS = (0.01, 1.0, 400.0, 6e3)
+
+
+@pytest.mark.parametrize(("prune", "waits"), [(True, 1), (False, 2)])
+def test_cases_beyond_the_time_limit_do_not_use_up_a_budget(prune: bool, waits: int) -> None:
+    cases = [Case("sdpa", n) for n in LENGTHS]
+    stored = [result("sdpa", n, seconds) for n, seconds in zip(LENGTHS, CALLS, strict=True)]
+    settings = RunSettings(rounds=3, case_timeout=120.0, prune=prune)
+    plan = plan_cases(cases, settings, describing(10**9), stored)
+    short = plan_cases(cases[:2], settings, describing(10**9), stored)
+    assert plan.seconds == pytest.approx(short.seconds + waits * 120.15)
+    assert plan.unending == (cases[2:3] if prune else cases[2:])
+    assert plan.estimate.left_out == ({cases[3]} if prune else set())
+    budgets = plan.sampling_budgets(300.0)
+    beside = plan.least_seconds - sum(least_sampling(case) for case in cases[:2])
+    assert sum(budgets.values()) == pytest.approx(300 - beside, rel=1e-6)
+    assert {case_id for (case_id, _), seconds in budgets.items() if seconds} == {case.id for case in cases[:2]}
+    assert plan.least_seconds < 300
+
+
+def least_sampling(case: Case) -> float:
+    """Of three rounds: 14, 3 and 3 samples of a short call; two of a long one in each, which take 1.5 s."""
+    return 20 * 0.01 if case.seq_len == 512 else 3 * 2 * 1.0
+
+
+def test_a_large_plan_is_predicted_without_a_list_of_its_processes() -> None:
+    case = Case("sdpa", 512)
+    plan = Plan({case: 10**12}, "sdpa", estimate([case], {case: 10**9}))
+    assert next(iter(plan.processes)) == (case, 1)
+    assert plan.number_of_processes == 10**12
+    assert plan.seconds_left() == pytest.approx(plan.seconds)
+
+
 def test_the_whole_takes_as_long_as_its_processes_and_the_starts_of_their_parents() -> None:
     case = Case("sdpa", 1024)
     fresh = estimate([case], {case: 10**9}, pace=Pace(isolation="fresh"))

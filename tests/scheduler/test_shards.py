@@ -58,6 +58,21 @@ def test_the_division_does_not_depend_on_what_a_machine_has_measured() -> None:
     assert here == there
 
 
+def test_a_shard_does_not_leave_out_what_is_longer_than_cases_of_another_shard() -> None:
+    lengths = (512, 2**18, 2**19, 2**20)
+    whole = plan(lengths)
+    predicted = replace(
+        whole.estimate,
+        pace=replace(whole.estimate.pace, limit=120.0),
+        calls={case: 1e-2 if case.seq_len == 512 else 1e4 for case in whole.cases},
+    )
+    whole = replace(whole, estimate=replace(predicted, left_out=predicted.longer_than_unending(whole.cases)))
+    assert {case.seq_len for case in whole.estimate.left_out} == {2**19, 2**20}
+    for part in divided(whole, 4):
+        assert not part.estimate.left_out
+        assert part.unending == ([] if part.cases[0].seq_len == 512 else list(part.cases))
+
+
 def test_the_costs_of_the_shards_are_as_equal_as_whole_shapes_allow() -> None:
     """Whatever is divided greedily, largest first, no shard exceeds the mean by more than the largest unit."""
     whole = plan([2**power for power in range(9, 14)], batches=(1, 2, 4))

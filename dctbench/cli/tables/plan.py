@@ -48,13 +48,23 @@ def _print_cases(plans: Sequence[Plan], sides: Sides | None, total_seconds: floa
     """Print the cases of plans that belong together, each once. `sides` names the sides of a check by case."""
     seconds: dict[Case, float] = {}
     for plan in plans:
-        for case, number in plan.processes:
-            seconds[case] = seconds.get(case, 0.0) + plan.estimate.seconds(case, number)
+        for case, rounds in plan.rounds.items():
+            taken = plan.repeats.get(case, 1) * plan.estimate.in_rounds(case, rounds)
+            seconds[case] = seconds.get(case, 0.0) + taken
     if output_format == "json":
         here = plans[0].estimate.measured
         print_document(dumps(plan_document(list(seconds), total_seconds, measured_here=here, sides=sides)))
         return
-    print_records((_fields if output_format == "csv" else _cells)(seconds, sides), output_format)
+    if output_format == "csv":
+        print_records(_fields(seconds, sides), output_format)
+    else:
+        print_records(_cells(seconds, sides, _ends(plans)), output_format)
+
+
+def _ends(plans: Sequence[Plan]) -> dict[Case, str]:
+    """Return what becomes of the cases that are not predicted to be measured."""
+    unending = {case: "timeout" for plan in plans for case in plan.unending}
+    return {case: "left out" for plan in plans for case in plan.estimate.left_out} | unending
 
 
 def _fields(seconds: Mapping[Case, float], sides: Sides | None) -> list[dict[str, Any]]:
@@ -66,7 +76,7 @@ def _fields(seconds: Mapping[Case, float], sides: Sides | None) -> list[dict[str
     ]
 
 
-def _cells(seconds: Mapping[Case, float], sides: Sides | None) -> list[dict[str, Any]]:
+def _cells(seconds: Mapping[Case, float], sides: Sides | None, ends: Mapping[Case, str]) -> list[dict[str, Any]]:
     """Return what tells the cases apart, for people: the usual columns, and every other one in which they differ."""
     cases = list(seconds)
     trains = any(case.task is not None for case in cases)
@@ -85,7 +95,7 @@ def _cells(seconds: Mapping[Case, float], sides: Sides | None) -> list[dict[str,
             "device": case.device,
             **{axis: axis_value(case, axis) for axis in varying},
             **({"sides": " ".join(sides[case])} if sides is not None and by_side else {}),
-            "estimate": format_duration(seconds[case]),
+            "estimate": ", ".join([format_duration(seconds[case]), *filter(None, [ends.get(case)])]),
         }
         for case in cases
     ]

@@ -344,6 +344,18 @@ def test_a_budget_shortens_the_sampling_is_stored_and_said_where_it_cannot_be_ke
     assert short["samples"] >= 20  # the least, whatever the budget
 
 
+def test_a_sweep_that_runs_into_its_time_limit_is_estimated_by_the_limit_and_says_so(cli: Cli) -> None:
+    """A call of exact attention at n = 1m takes more than 10^15 FLOP, and three rounds took days by the estimate."""
+    flags = ("run", "--impl", "sdpa", "--seq", "512,512k..1024k", "--rounds", "3", "--dry-run", "--format", "json")
+    done = cli(*flags, "--budget", "10m")
+    assert done.code == 0, done.err
+    assert 120 < done.json()["estimate"]["seconds"] < 180
+    assert "cannot be kept" not in done.err
+    assert "sdpa n=524288: a call is predicted to take longer than the time limit of 2m00s" in done.err
+    assert "; 1 longer case will be left out then. --case-timeout sets the limit" in done.err
+    assert "is predicted to take longer" not in cli(*flags, "--case-timeout", "500h").err
+
+
 def test_longer_lengths_are_tried_after_out_of_memory_only_without_pruning(cli: Cli) -> None:
     flags = ("run", "--impl", "hostile:RunsOutOfMemory", "--ratio", "2", "--seq", "64,128", "--heads", "2",
              "--head-dim", "8", "--rounds", "1", "--format", "json")  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from dctbench.cli.tables.plan import print_plan
 from dctbench.model import Case
 from dctbench.scheduler.estimate import estimate
+from dctbench.scheduler.pace import Pace
 from dctbench.scheduler.plan import Plan
 
 CASE = Case("dct-x", 64, 4)
@@ -40,3 +41,15 @@ def test_an_axis_in_which_all_cases_agree_needs_no_column(capsys: pytest.Capture
     header, _, *rows = table(capsys)
     assert "threads" not in header
     assert [row[header.index("period")] for row in rows] == ["20.0 ms", "40.0 ms"]
+
+
+def test_a_case_that_is_not_expected_to_end_and_a_longer_one_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = [replace(CASE, seq_len=n) for n in (64, 128, 256)]
+    predicted = replace(
+        estimate(cases, {}, pace=Pace(limit=120.0)), calls=dict(zip(cases, (1e-3, 5e3, 4e4), strict=True))
+    )
+    predicted = replace(predicted, left_out=predicted.longer_than_unending(cases))
+    print_plan(Plan(dict.fromkeys(cases, 2), None, predicted), None, "md")
+    _, _, first, *others = table(capsys)
+    assert "," not in first[-1]
+    assert [row[-1] for row in others] == ["2m00s, timeout", "0s, left out"]
