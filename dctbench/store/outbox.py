@@ -1,12 +1,14 @@
 """The outbox: a local store that takes over when the server of a run becomes unreachable.
 
 The outbox receives the whole run, not only what the server lacks, so that the run can be shown and resumed without the
-server. A check and the noise store two runs, and both are copied. `store push` merges the outbox into the server, which
-stores nothing twice.
+server. A check and the noise store two runs, and both are copied. The calibrations that the run goes by are copied too,
+since a run with other planner rates would be another one. `store push` merges the outbox into the server, which stores
+nothing twice.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
+from dctbench.machine.calibration import Calibration
 from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run
 from dctbench.store.contents import RunState, Store
 from dctbench.store.engines import HURRY_SECONDS, postgresql_engine
@@ -53,7 +56,7 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
 
 
 def _warning(error: StoreError, location: str, use: str) -> str:
-    push = f"dctbench store push {masked(location)}"
+    push = shlex.join(["dctbench", "store", "push", masked(location)])
     return f"warning: {error.message}\n  {use} {OUTBOX}; send them later: {push}"
 
 
@@ -106,6 +109,7 @@ class _StoreWithOutbox(Store):
         self._switched = False
         self._hurried = False
         self._written: dict[str, _Written] = {}
+        self._calibrations: dict[str, dict[str, Calibration]] = {}
 
     def add_run(self, run: Run, plan: Sequence[Case], rounds: int | Mapping[Case, int]) -> None:
         """Store a run and its plan before the first case is measured."""
@@ -155,6 +159,12 @@ class _StoreWithOutbox(Store):
         self._written[run_id].add(results)
         return stored
 
+    def calibrations(self, fingerprint: str) -> dict[str, Calibration]:
+        """Return the calibrations in that environment, and remember them: the run goes by them in the outbox, too."""
+        found = super().calibrations(fingerprint)
+        self._calibrations[fingerprint] = found
+        return found
+
     def start_case(self, run_id: str, case: Case, round: int) -> None:
         """Note durably that a case is about to run."""
         self._with_fallback(lambda: Store.start_case(self, run_id, case, round))
@@ -185,6 +195,9 @@ class _StoreWithOutbox(Store):
         outbox = open_store(OUTBOX, create=True)
         for written in self._written.values():
             written.copy_to(outbox)
+        for fingerprint, found in self._calibrations.items():
+            for calibration in found.values():
+                outbox.add_calibration(fingerprint, calibration)
         self.engine.dispose()
         self.engine, self.name, self._switched = outbox.engine, outbox.name, True
         self._warn(_warning(error, self._location, "results go to"))

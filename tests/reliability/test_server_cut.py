@@ -28,7 +28,7 @@ def test_a_server_that_stops_during_a_run_has_every_result_after_a_push(
         told += rest
         assert process.returncode == 0, told
         assert "results go to .dctbench/outbox.sqlite" in told
-        assert "dctbench store push postgresql+psycopg://bench:***@" in told
+        assert "dctbench store push 'postgresql+psycopg://bench:***@" in told
         assert "[8/8]" in told
         assert "4 of 4 measured" in out
         outbox = exported(cli, ".dctbench/outbox.sqlite")

@@ -11,7 +11,7 @@ from dctbench.store import UnreachableError, open_for_run, open_store
 from dctbench.store.checking import find_damage
 from dctbench.store.engines import HURRY_SECONDS
 from dctbench.store.outbox import OUTBOX
-from tests.support.made import ELSEWHERE, ENVIRONMENT, RUN, elsewhere, result
+from tests.support.made import CALIBRATION, ELSEWHERE, ENVIRONMENT, RUN, elsewhere, result
 from tests.support.postgresql import Server, free_port
 
 BEFORE = [result("sdpa", 64, 1.0), result("full", 64, None, status="error", message="SIGSEGV")]
@@ -81,6 +81,30 @@ def test_both_runs_of_a_check_are_in_the_outbox_whichever_finds_that_the_server_
         assert [state.run for state in outbox.runs()] == [RUN, head]
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["a new outbox", "an outbox with an older calibration"])
+def test_the_calibrations_that_a_run_goes_by_are_in_the_outbox(
+    postgresql: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here, there = ENVIRONMENT.fingerprint, ELSEWHERE.fingerprint
+    gpu = replace(CALIBRATION, device="cuda:0")
+    with open_store(url, create=True) as server:
+        server.add_calibration(here, CALIBRATION)
+        server.add_calibration(here, gpu)
+        server.add_calibration(there, replace(CALIBRATION, bandwidth=7e9))
+    if known:
+        with open_store(OUTBOX, create=True) as outbox:
+            outbox.add_calibration(here, replace(CALIBRATION, bandwidth=1e9))
+    with open_for_run(url, lambda _: None) as store:
+        store.add_run(RUN, PLAN, rounds=2)
+        read = store.calibrations(here)
+        postgresql.query("DROP TABLE results", database=url.rpartition("/")[2])
+        assert store.add_result(RUN.id, AFTER)
+        assert store.name == OUTBOX
+        assert store.calibrations(here) == read == {"cpu": CALIBRATION, "cuda:0": gpu}
+        assert store.calibrations(there) == {}  # nobody asked for it while the server was there
+
+
 def test_of_a_shard_that_goes_on_the_outbox_has_no_results_of_other_shards(
     postgresql: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +139,19 @@ def test_a_server_that_cannot_be_reached_at_the_start_leaves_the_run_to_the_outb
         assert store.name == OUTBOX
         store.add_run(RUN, PLAN, rounds=2)
     [warning] = warned
-    assert warning.endswith(f"send them later: dctbench store push postgresql://me:***@127.0.0.1:{port}/bench")
+    assert warning.endswith(f"send them later: dctbench store push 'postgresql://me:***@127.0.0.1:{port}/bench'")
+
+
+def test_the_command_that_sends_the_outbox_can_be_pasted_into_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    warned: list[str] = []
+    url = f"postgresql://me@127.0.0.1:{free_port()}/bench?application_name=a b;id&connect_timeout=2"
+    with open_for_run(url, warned.append, create=True):
+        pass
+    [warning] = warned
+    assert warning.endswith(f"send them later: dctbench store push '{url}'")
 
 
 def test_without_the_server_a_run_is_resumed_from_the_outbox_if_there_is_one(
