@@ -231,4 +231,6 @@ def test_only_figures_that_can_be_measured_are_those_of_a_metric() -> None:
     assert catalog.why_not_measured("latency", [1.0, 0.0]) == "0 is less than 1e-10"
     assert catalog.why_not_measured("accuracy.h4", [1.25]) == "1.25 is more than 1"
     assert catalog.why_not_measured("recovered.loss", [-1.0]) == "-1 is less than 0"
+    assert catalog.why_not_measured("flops", [1.0]) is None
+    assert catalog.why_not_measured("flops", [0.0]) == "0 is less than 1"  # no worker counts nothing
     assert catalog.why_not_measured("of a package", [-1e300]) is None

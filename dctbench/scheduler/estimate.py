@@ -16,6 +16,7 @@ from dctbench.machine.periodic import longest_seconds
 from dctbench.model import DTYPE_BYTES, Case, Result
 from dctbench.model.task import PROBE_SHARE, RATES
 from dctbench.scheduler.pace import DEFAULT_PACE, LATER_SECONDS, Pace, most_rounds
+from dctbench.text.quantity import FLOP, SHORTEST
 
 DEFAULT_RATE = 5e10
 """FLOP/s of an unmeasured method on an unmeasured machine: a laptop's core or two, in float32."""
@@ -323,7 +324,7 @@ class _Known:
                 continue
             case, seconds = result.case, statistics.median(latency.samples)
             self.latencies[case] = seconds
-            if counted:
+            if counted and counted.samples[0] >= FLOP.least:
                 point = (math.log(case.seq_len), counted.samples[0] / seconds)
                 self.rates.setdefault(self._kind(case), []).append(point)
 
@@ -345,7 +346,7 @@ class _Known:
             alike = (points for kind, points in self.rates.items() if kind[1].startswith(case.device_kind))
             rates = [rate for points in alike for _, rate in points]
             rate = statistics.median(rates) if rates else DEFAULT_RATE
-        return flops * MODE_WORK[case.mode] / rate
+        return max(SHORTEST, flops * MODE_WORK[case.mode] / rate)
 
     def making(self, case: Case) -> tuple[float, float]:
         """Seconds in which the first process of a case, and a later one, compile or export it."""

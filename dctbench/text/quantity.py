@@ -44,7 +44,8 @@ SHORTEST, LONGEST = 1e-10, 1e6
 """Seconds. The range suits every machine and keeps the exponentials of intervals finite."""
 SECONDS = Quantity("s", format_seconds, lambda value: f"{value:.6g} s", SHORTEST, LONGEST)
 BYTES = Quantity("B", format_size, lambda value: f"{value:,.0f} B", 0.0)
-FLOP = Quantity("FLOP", lambda value: format_count(value, "FLOP"), lambda value: f"{value:,.0f} FLOP", 0.0)
+FLOP = Quantity("FLOP", lambda value: format_count(value, "FLOP"), lambda value: f"{value:,.0f} FLOP", 1.0)
+"""A count of zero means that nothing was counted, and is never stored. Rates and ratios divide by it."""
 JOULES = Quantity("J", lambda value: format_count(value, "J"), lambda value: f"{value:.6g} J", 0.0)
 HERTZ = Quantity("Hz", lambda value: format_count(value, "Hz"), lambda value: f"{value:.6g} Hz", 0.0)
 CALLS = Quantity("1", lambda value: f"{value:.0f}", lambda value: f"{value:.0f}", 0.0)

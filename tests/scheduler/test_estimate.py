@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dctbench.model import Case, RunSettings
-from dctbench.scheduler.estimate import MODE_WORK, estimate, exact_flops
+from dctbench.scheduler.estimate import DEFAULT_RATE, MODE_WORK, estimate, exact_flops
 from dctbench.scheduler.pace import Pace, pace_of, rounds_by_case
 from dctbench.scheduler.plan import Plan
 from tests.support.made import result
@@ -34,6 +34,22 @@ def test_another_length_is_predicted_by_the_rate_at_the_nearest_one() -> None:
     near, far, other = Case("sdpa", 600), Case("sdpa", 8192), Case("full", 512)
     found = estimate([near, far, other], dict.fromkeys([near, far, other], 10**9), stored)
     assert found.calls == {near: pytest.approx(1.0), far: pytest.approx(0.25), other: pytest.approx(0.25)}
+
+
+@pytest.mark.parametrize("counted", [0.0, 5e-324, 1e-12])
+def test_figures_of_next_to_no_work_say_nothing_of_the_rate(counted: float) -> None:
+    stored = [result("none", 512, 1e-3, values={"flops": ("FLOP", counted)})]
+    longer, other = Case("none", 1024), Case("sdpa", 512)
+    found = estimate([longer, other], {longer: 10**9, other: 10**9}, stored)
+    assert found.calls == {longer: pytest.approx(10**9 / DEFAULT_RATE), other: pytest.approx(10**9 / DEFAULT_RATE)}
+
+
+def test_a_figure_of_impossibly_much_work_predicts_no_call_without_a_duration() -> None:
+    stored = [result("none", 512, 1e-9, values={"flops": ("FLOP", 1e308)})]
+    case = Case("none", 1024)
+    found = estimate([case], {case: 10**9}, stored, Pace(by_authors=True))
+    assert found.calls[case] > 0
+    assert math.isfinite(found.seconds(case, 1))
 
 
 def test_the_nearest_length_is_the_nearest_by_ratio() -> None:

@@ -75,7 +75,7 @@ def samples(*values: float) -> bytes:
 IMPOSSIBLE = [
     ("response", "s", 1.0, 0.0), ("response", "s", 1.0, -3.0), ("train.seconds", "s", 1.0, -1e30),
     ("kernel_time", "s", 0.0, -1e-9), ("accuracy", "1", 1.0, 1.01), ("accuracy.h4", "1", 0.0, -0.01),
-    ("miss_rate", "1", 0.5, 1.5), ("memory.tensor", "B", 0.0, -1.0), ("flops", "FLOP", 0.0, -1.0),
+    ("miss_rate", "1", 0.5, 1.5), ("memory.tensor", "B", 0.0, -1.0), ("flops", "FLOP", 1.0, 0.0),
     ("energy", "J", 0.0, -1e-3), ("error.noise", "1", 0.0, -1e-9), ("loss", "nat", 0.0, -0.1),
     ("recovered.recover.seconds", "s", 1.0, 0.0),
 ]  # fmt: skip
