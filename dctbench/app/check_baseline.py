@@ -18,6 +18,7 @@ from dctbench.model import Case, Reason, ReasonCode, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import axes, suites
 from dctbench.spec.suites import Suite
+from dctbench.text.parse import MAX_DURATION
 from dctbench.wording.reasons import reason_line
 
 
@@ -62,7 +63,7 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
 
     Raises:
         UsageError: for a suite from a file, for code that only the command line may name, for variables that can
-            load code, and when no implementation of the baseline is known here.
+            load code, for a time limit that no flag accepts, and when no implementation of the baseline is known here.
     """
     run = baseline.run
     check_suite_is_known(baseline)
@@ -89,9 +90,15 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
         )
     shipped = suites.load(run.suite)
     taken = run.settings
+    limit = taken.case_timeout if "case_timeout" in taken.present else shipped.settings.case_timeout
+    if not 0 < limit <= MAX_DURATION:
+        raise UsageError(
+            f"the baseline has a time limit of {limit:g} s for a case, which dctbench never sets",
+            hint="measure the baseline again, or name the suite: --suite " + shlex.quote(run.suite),
+        )
     settings = replace(
         shipped.settings,
-        case_timeout=taken.case_timeout if "case_timeout" in taken.present else shipped.settings.case_timeout,
+        case_timeout=limit,
         env=taken.env if "env" in taken.present else shipped.settings.env,
         priority=taken.priority,
         isolation=taken.isolation,

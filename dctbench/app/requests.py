@@ -22,6 +22,7 @@ from dctbench.spec.axes import AxisValues, check_given, one_implementation
 from dctbench.spec.gate import GateRules
 from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, Suite
 from dctbench.store import DEFAULT_STORE, checked_baseline_name, clean_label
+from dctbench.text.parse import LONGER_THAN_ALLOWED, MAX_DURATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,5 +394,6 @@ def _check_count(flag: str, value: int | None, most: int, least: int = 1) -> Non
 
 
 def _check_seconds(flag: str, value: float | None) -> None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise UsageError(f"{flag} {value}: not a duration", hint=f"such as {flag} 120s")
+    if value is not None and not 0 < value <= MAX_DURATION:
+        problem = "not a duration" if not value > 0 or math.isinf(value) else LONGER_THAN_ALLOWED
+        raise UsageError(f"{flag} {value}: {problem}", hint=f"such as {flag} 120s")

@@ -41,6 +41,7 @@ from dctbench.text.fields import (
     check_case,
     utc,
 )
+from dctbench.text.parse import MAX_DURATION
 from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
     MAX_METRICS,
@@ -115,11 +116,11 @@ class _Settings(Struct):
 
     rounds: Annotated[int, Meta(ge=1, le=suites.MAX_ROUNDS)] = 1
     short_rounds: Annotated[int, Meta(ge=1, le=suites.MAX_ROUNDS)] = 1
-    case_timeout: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
+    case_timeout: Annotated[float, Meta(gt=0, le=MAX_DURATION)] = 1.0
     env: dict[Name, Text] = {}
     prune: bool = True
     isolation: Literal["auto", "zygote", "fresh"] = "auto"
-    budget: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    budget: Annotated[float, Meta(gt=0, le=MAX_DURATION)] | None = None
     samples: Annotated[int, Meta(ge=1, le=suites.MAX_SAMPLES_ASKED)] = 1
     cache: Literal["warm", "cold"] | None = None
     priority: bool = False

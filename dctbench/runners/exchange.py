@@ -21,6 +21,8 @@ from dctbench.text.untrusted import InvalidDataError
 MOST_TIMEOUTS = 5
 """How many timeouts a case may take that shows progress. A worker begins nothing new after one timeout, so one that is
 still at work after several does not keep to its limit."""
+LONGEST_WAIT = 1e6
+"""Seconds. The system call that waits for a process takes no more than 24 days."""
 
 _T = TypeVar("_T")
 
@@ -91,10 +93,12 @@ def _next_line(selector: selectors.BaseSelector, child: Child, output: Output, d
     received = bytearray()
     while not received.endswith(b"\n") and len(received) <= MAX_REPLY_BYTES:
         # Ask once more after the timeout: this process may have been stopped until then, while the reply came.
-        events = selector.select(max(0.0, deadline - monotonic())) or selector.select(0)
+        events = selector.select(max(0.0, min(deadline - monotonic(), LONGEST_WAIT))) or selector.select(0)
         ready = {key.fileobj for key, _ in events}
-        if not ready:
+        if not ready and monotonic() >= deadline:
             return None
+        if not ready:  # it only waited as long as it could
+            continue
         if output in ready:
             if not output.read():
                 selector.unregister(output)

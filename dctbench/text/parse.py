@@ -10,6 +10,7 @@ from dctbench.text.format import shorten
 
 MAX_DURATION = 14 * 86_400.0
 """Seconds. Longer ones are mistakes, and from 25 days on the operating system takes them for none."""
+LONGER_THAN_ALLOWED = f"longer than {MAX_DURATION / 86_400:g} days"
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -33,9 +34,8 @@ def parse_duration(text: str, flag: str, *, bare_seconds: bool = False) -> float
     """
     seconds = _seconds(text, flag, "120s, 2m, 500ms", "write {0}ms, or {0}s if that is meant", bare=bare_seconds)
     if seconds > MAX_DURATION:
-        days = round(MAX_DURATION / 86_400)
         raise UsageError(
-            f"{flag} {shorten(text)!r}: longer than {days} days", hint=f"{flag} accepts at most {24 * days}h"
+            f"{flag} {shorten(text)!r}: {LONGER_THAN_ALLOWED}", hint=f"{flag} accepts at most {MAX_DURATION / 3600:g}h"
         )
     return seconds
 

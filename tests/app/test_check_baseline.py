@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from dctbench.app.check_baseline import suite_of_baseline
+from dctbench.errors import UsageError
 from dctbench.exporters.json_document import document, dumps
+from dctbench.runs.lookup import RecordedRun
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -85,6 +91,16 @@ def test_a_baseline_of_the_suite_ci_is_planned_from_its_own_cases_and_at_names_o
     refused = cli("check", "--baseline", "main.json", *EASY, "--max-memory", "1GiB", "--at", "keep_first=2")
     assert refused.code == 2, refused.err
     assert "--at 'keep_first=2': not AXIS=VALUE" in refused.err
+
+
+@pytest.mark.parametrize("limit", [-1.0, 0.0, 1e9, math.nan, math.inf])
+def test_a_time_limit_that_no_flag_accepts_is_no_limit_of_a_check(limit: float) -> None:
+    run = replace(RUN, suite="ci", settings=replace(RUN.settings, case_timeout=limit))
+    one = result("none", 64)
+    found = RecordedRun(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [one], [one.case])
+    with pytest.raises(UsageError, match=r"the baseline has a time limit of .* s for a case") as refused:
+        suite_of_baseline(found)
+    assert refused.value.hint == "measure the baseline again, or name the suite: --suite ci"
 
 
 def test_a_file_without_environments_is_a_baseline_of_what_does_not_depend_on_them(cli: Cli, tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["run"]["settings"].update(rounds="many"), "run.settings.rounds: expected int, got str"),
         (lambda d: d["run"]["settings"].update(samples="abc"), "run.settings.samples: expected int, got str"),
         (lambda d: d["run"]["settings"].update(samples=0), "run.settings.samples: expected int >= 1"),
+        (lambda d: d["run"]["settings"].update(case_timeout=1e9), "case_timeout: expected float <= 1209600"),
         (lambda d: d["run"]["settings"].update(cache="hot"), "run.settings.cache: invalid enum value 'hot'"),
         (lambda d: d["run"]["settings"].update(isolation="none"), "run.settings.isolation: invalid enum value 'none'"),
         (lambda d: d["run"]["settings"].update(env={"A": 1}), "run.settings.env[...]: expected str, got int"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from dctbench.protocol import ALIVE, InspectRequest
+from dctbench.runners import exchange as exchanging
 from dctbench.runners.exchange import exchange
 from dctbench.runners.output import Output
 
@@ -27,6 +32,25 @@ def test_signs_of_life_that_arrive_together_with_the_reply_are_left_out() -> Non
     with worker() as (child, channel), Output() as output:
         channel.sendall(ALIVE + ALIVE + b'{"status":"ok"}\n')
         assert exchange(child, InspectRequest(), 60, output) == b'{"status":"ok"}\n'
+
+
+@pytest.mark.parametrize("timeout", [1e7, 1e30, math.inf])
+def test_a_limit_of_months_is_waited_for(timeout: float) -> None:
+    with worker() as (child, channel), Output() as output:
+        channel.sendall(b'{"status":"ok"}\n')
+        assert exchange(child, InspectRequest(), timeout, output) == b'{"status":"ok"}\n'
+
+
+def test_a_wait_that_the_system_cannot_do_at_once_goes_on_until_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchanging, "LONGEST_WAIT", 0.01)
+    with worker() as (child, channel), Output() as output:
+        began = monotonic()
+        assert exchange(child, InspectRequest(), 0.2, output) is None
+        assert monotonic() - began >= 0.2
+        late = threading.Timer(0.1, channel.sendall, [b'{"status":"ok"}\n'])
+        late.start()
+        assert exchange(child, InspectRequest(), 60, output) == b'{"status":"ok"}\n'
+        late.join()
 
 
 def test_a_worker_that_only_gives_signs_of_life_is_ended_at_last() -> None:
