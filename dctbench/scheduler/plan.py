@@ -161,6 +161,7 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
             known_axes = _with_models(axes, runner)
             found = [case for part in _with_layers(known_axes) for case in grid.expand_cases(part, methods)]
         cases |= dict.fromkeys(found)
+        grid.check_number_of_cases(len(cases))  # each part of a suite may have as many as a suite
     return plan_cases(cases, suite.settings, runner, stored)
 
 

@@ -85,7 +85,7 @@ class DurationAxis:
         """Return the sorted, distinct seconds that `text` names: `20ms`, `5ms,10ms`.
 
         Raises:
-            UsageError: for anything else, and for times out of bounds.
+            UsageError: for anything else, for times out of bounds, and for more than 100,000 of them.
         """
         values = set()
         for part in text.split(","):
@@ -97,6 +97,8 @@ class DurationAxis:
                     f"{self.flag} {shorten(part.strip())!r}: out of range", hint=f"{self.flag} accepts 100us to 60s"
                 )
             values.add(seconds)
+            if len(values) > MAX_VALUES:
+                raise UsageError(f"{self.flag}: more than {MAX_VALUES:,} values", hint="leave out some of them")
         return sorted(values)
 
 
@@ -239,20 +241,31 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
     names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "model", "input",
              "ranks", "seq_len")  # fmt: skip
     keys = (*names[:-1], "seq")
-    schedules = _schedules(axes)
+    shapes = [axes.get(key) or (None,) if key in _OPTIONAL else axes[key] for key in keys]
+    schedules, treatments = _schedules(axes), _treatments(axes)
+    number = 0
     for implementation in axes["impl"]:
         compressions = _compressions(implementation, methods[implementation], axes)
-        if implementation != REFERENCE:
-            compressions = [one | treatment for one in compressions for treatment in _treatments(axes)]
-        for values in product(*(axes.get(key) or (None,) if key in _OPTIONAL else axes[key] for key in keys)):
+        treated = treatments if implementation != REFERENCE else [{}]
+        number += math.prod(map(len, (compressions, treated, schedules, *shapes)))
+        check_number_of_cases(number)
+        for values in product(*shapes):
             shape = dict(zip(names, values, strict=True))
-            for compression, schedule in product(compressions, schedules):
-                case = Case(implementation=implementation, **compression, **shape, **schedule)
+            for compression, treatment, schedule in product(compressions, treated, schedules):
+                case = Case(implementation=implementation, **compression, **treatment, **shape, **schedule)
                 _check_ranks(case, axes)
                 cases[case] = None
-            if len(cases) > MAX_VALUES:
-                raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
     return list(cases)
+
+
+def check_number_of_cases(number: int) -> None:
+    """Refuse too many cases. It is called before they are made, since they may be more than memory has room for.
+
+    Raises:
+        UsageError: for more than 100,000.
+    """
+    if number > MAX_VALUES:
+        raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
 
 
 def _check_ranks(case: Case, axes: Mapping[str, Sequence[Any]]) -> None:
@@ -279,10 +292,12 @@ def _schedules(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
     Raises:
         UsageError: for a deadline after the next release. Calls would then wait for each other, and be late for it.
+            For more than 100,000 pairs.
     """
     periods, deadlines = axes.get("period") or (), axes.get("deadline") or ()
     if not periods and not deadlines:
         return [{}]
+    check_number_of_cases(len(periods) * len(deadlines))
     pairs = list(product(periods, deadlines)) or [(span, span) for span in (*periods, *deadlines)]
     for period, deadline in pairs:
         if deadline > period:
@@ -298,11 +313,14 @@ def _treatments(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Return the fields `layers` and `recover` of the cases of a method in a model.
 
     The reference is the model as it is, whichever of its layers are replaced.
+
+    Raises:
+        UsageError: for more than 100,000 of them.
     """
-    layers = [*(axes.get("layers") or ()), *(f"{first}.." for first in axes.get("keep_first") or ())]
-    return [
-        {"layers": which, "recover": steps} for which in layers or [None] for steps in axes.get("recover") or [None]
-    ]
+    layers = [*(axes.get("layers") or ()), *(f"{first}.." for first in axes.get("keep_first") or ())] or [None]
+    recover = axes.get("recover") or [None]
+    check_number_of_cases(len(layers) * len(recover))
+    return [{"layers": which, "recover": steps} for which, steps in product(layers, recover)]
 
 
 def _compressions(name: str, method: Compression, axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dctbench.errors import UsageError
 from dctbench.model import Case, TaskFacts, TaskName
-from dctbench.spec.grid import DEFAULT_KEPT, Compression, expand_cases
+from dctbench.spec.grid import DEFAULT_KEPT, Compression, check_number_of_cases, expand_cases
 
 REFERENCE = "sdpa"
 _ALWAYS = (REFERENCE, "none")
@@ -72,4 +72,5 @@ def expand_trainings(
         for case in expand_cases({**axes, **shape}, methods):
             trainings[replace(case, task=text, threads=None, period=None, deadline=None)] = None
             timed[case.layer_case] = None
+        check_number_of_cases(len(trainings) + len(timed))
     return [*trainings, *timed]

@@ -17,7 +17,7 @@ from dctbench.runners import Facts
 from dctbench.scheduler.estimate import estimate
 from dctbench.scheduler.pace import Pace
 from dctbench.scheduler.plan import Plan, make_plan, ordered, plan_cases
-from dctbench.spec import suites
+from dctbench.spec import grid, suites
 from dctbench.spec.axes import AxisValues
 from tests.support.made import result
 from tests.support.scripted import Describing
@@ -230,6 +230,16 @@ def test_the_runner_tells_the_shapes_of_a_task_of_the_users_own() -> None:
         (task, 48, 7), ("mnist1d", known.seq_len, known.batch),
     }  # fmt: skip
     assert {case.implementation for case in cases} == {"sdpa", "none", "pool", "pool-kv"}
+
+
+def test_the_parts_of_a_suite_have_together_no_more_cases_than_a_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = "".join(f'[[parts]]\nseq = "{n}"\n' for n in (64, 128, 256))
+    suite = suites.parse(f'[axes]\nimpl = "sdpa,full"\n{parts}', "mine.toml")
+    monkeypatch.setattr(grid, "MAX_VALUES", 6)
+    assert len(make_plan(suite, describing(1)).cases) == 6
+    monkeypatch.setattr(grid, "MAX_VALUES", 5)
+    with pytest.raises(UsageError, match=r"^the axes give more than 5 cases$"):
+        make_plan(suite, describing(1))
 
 
 def test_a_model_has_its_own_heads_and_is_asked_about_the_smallest_input() -> None:

@@ -296,6 +296,41 @@ def test_as_many_cases_as_allowed_are_made_and_one_more_is_refused(monkeypatch: 
     assert refused.value.hint == "narrow one of the axes"
 
 
+MANY = range(1, 100_001)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"ratio": MANY, "model": ["minilm"], "recover": MANY},
+        {"ratio": [4], "model": ["minilm"], "layers": [str(n) for n in MANY], "recover": MANY},
+        {"ratio": MANY, "period": [60.0], "deadline": MANY[:50]},
+        {"ratio": [4], "period": [60.0 + n / 1e6 for n in MANY], "deadline": [n / 1e6 for n in MANY]},
+        {"ratio": MANY, "seq": MANY, "batch": MANY, "heads": MANY},
+    ],
+    ids=["compressions and treatments", "treatments", "schedules", "periods and deadlines", "shapes"],
+)
+def test_more_cases_than_memory_has_room_for_are_refused_before_any_is_made(axes: dict[str, Sequence[Any]]) -> None:
+    made = []
+
+    class Counted(grid.Case):
+        def __post_init__(self) -> None:
+            made.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "Case", Counted)
+        with pytest.raises(UsageError, match=r"^the axes give more than 100,000 cases$"):
+            expand_cases({**SHAPE, "impl": ["dct-x"], "seq": [64], **axes}, METHODS)
+    assert not made
+
+
+def test_an_axis_of_times_has_as_many_values_as_any_other() -> None:
+    times = [f"{n}us" for n in range(100, 100 + MAX_VALUES)]
+    assert len(grid.PERIOD.parse(",".join(times))) == MAX_VALUES
+    with pytest.raises(UsageError, match=r"^--period: more than 100,000 values$"):
+        grid.PERIOD.parse(",".join([*times, "1s"]))
+
+
 @given(st.lists(st.integers(1, 60_000), min_size=1, max_size=4))
 def test_a_list_of_times_is_read_sorted_and_each_once(milliseconds: list[int]) -> None:
     text = ",".join(f"{one}ms" for one in milliseconds)
