@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from dctbench.machine.calibration import Calibration
 from dctbench.transforms import CostModel, plan_dct
@@ -71,3 +73,75 @@ def test_samples_are_seconds_per_call_after_the_first_two(monkeypatch: pytest.Mo
     assert calls == 5
     took = iter([1e-9, 1e-9, 5.0, 6.0, 7.0])
     assert ceilings._samples(operation, nothing, 0.0, 1) == [5.0, 6.0, 7.0]
+
+
+class Timed:
+    """Stands in for `_samples`: calls each operation once, counts its FLOPs with torch, and gives prepared times.
+
+    The time that should count is neither the first, nor the last, nor the smallest.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
+        self.left = list(seconds)
+        self.flops: list[int] = []
+        self.calls: list[int | None] = []
+        monkeypatch.setattr(ceilings, "_samples", self)
+
+    def __call__(self, operation: Callable[[], object], *given: object) -> list[float]:
+        with FlopCounterMode(display=False) as counter:
+            operation()
+        self.flops.append(counter.get_total_flops())
+        self.calls.append(given[2] if len(given) > 2 else None)  # type: ignore[arg-type]
+        took = self.left.pop(0)
+        return [3 * took, took, 0.5 * took, 2 * took]
+
+
+def test_a_matrix_product_ceiling_is_the_work_of_the_product_over_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ceilings, "GEMM_SIZES", (16, 32, 64, 128))
+    timed = Timed(monkeypatch, 1e-6, 2e-6, 4e-6, 100e-6)
+    found = ceilings.gemm_ceiling(torch.float32, "cpu", nothing)
+    assert timed.flops == [2 * size**3 for size in (16, 32, 64, 128)]
+    assert found == pytest.approx(2 * 64**3 / 4e-6)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tried"),
+    [((1e-6, 7e-6, 56e-6), 3), ((1e-6, 9e-6, 72e-6), 2), ((0.031, 0.24, 1.8), 2), ((0.032, 0.24, 1.8), 1)],
+)
+def test_larger_products_are_tried_while_the_rate_rises_and_they_are_short(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], tried: int
+) -> None:
+    """A rate under 90% of the best ends it, and so does a product whose successor would take over 0.25 s."""
+    monkeypatch.setattr(ceilings, "GEMM_SIZES", (16, 32, 64))
+    timed = Timed(monkeypatch, *seconds)
+    ceilings.gemm_ceiling(torch.float32, "cpu", nothing)
+    assert len(timed.flops) == tried
+
+
+def test_a_copy_reads_and_writes_each_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    Timed(monkeypatch, 1e-3)
+    assert ceilings.copy_ceiling("cpu", nothing, None) == pytest.approx(2 * (1 << 20) / 1e-3)
+
+
+@pytest.mark.parametrize(("cache", "expected"), [(None, 1 << 10), (1 << 9, 1 << 12), (1 << 20, 1 << 14)])
+def test_a_copy_is_of_eight_times_the_cache_within_bounds(
+    monkeypatch: pytest.MonkeyPatch, cache: int | None, expected: int
+) -> None:
+    monkeypatch.setattr(ceilings, "LEAST_BUFFER", 1 << 10)
+    monkeypatch.setattr(ceilings, "MOST_BUFFER", 1 << 14)
+    Timed(monkeypatch, 1.0)
+    assert ceilings.copy_ceiling("cpu", nothing, cache) == 2 * expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_rates_are_work_over_time_without_that_of_a_call(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    """At least half of the time counts: the small product takes hardly longer than a call."""
+    timed = Timed(monkeypatch, 5e-6, 1e-3, 1.5e-6, 2e-3, 4e-3)
+    found = ceilings.cost_model(dtype, "cpu", nothing)
+    assert found.call == pytest.approx(1e-6)
+    assert timed.calls == [1, None, None, None, None]
+    assert found.gemm == pytest.approx(timed.flops[1] / (1e-3 - 1e-6))
+    assert found.small_gemm == pytest.approx(timed.flops[2] / 0.75e-6)
+    # 2.5 n log2(n) for a real FFT, half of the 5 n log2(n) of a complex one, for 128 columns.
+    assert found.fft == pytest.approx(2.5 * 4096 * 12 * 128 / (2e-3 - 1e-6))
+    assert found.bandwidth == pytest.approx(2 * (16 << 20) / (4e-3 - 1e-6))
