@@ -108,6 +108,27 @@ def test_many_outliers_and_samples_that_stayed_disturbed_are_troubles() -> None:
     assert len(found.flagged) == 3
 
 
+TWO_SPEEDS = (1.0, 2.0, 1.01, 1.99, 2.01, 1.0)
+
+
+def test_processes_of_two_speeds_are_told_with_the_mean_of_each() -> None:
+    found = judged(1e-3 * np.outer(TWO_SPEEDS, np.ones(20)))
+    assert found.troubles == (Instability.WIDE, Instability.TWO_MODES)
+    assert found.modes is not None
+    assert (found.modes.below, found.modes.above) == (3, 3)
+    assert found.modes.low == pytest.approx(scipy_stats.gmean([1e-3, 1.01e-3, 1e-3]))
+    assert found.modes.high == pytest.approx(scipy_stats.gmean([2e-3, 1.99e-3, 2.01e-3]))
+    assert judged(steady(1, rounds=6)).modes is None
+
+
+def test_two_speeds_are_those_of_processes_and_not_of_samples() -> None:
+    """Each process has both: their medians agree."""
+    samples = 1e-3 * np.outer(np.ones(6), [1.0] * 12 + [2.0] * 8)
+    found = judged(samples)
+    assert found.modes is None
+    assert Instability.TWO_MODES not in found.troubles
+
+
 @pytest.mark.parametrize("retaken", ["much", 3, ["x", None, float("nan"), -1.0, 1e300, {}], {"a": 1}])
 def test_what_a_file_calls_retaken_counts_as_far_as_it_is_times(retaken: object) -> None:
     assert judged(steady(1), retaken=retaken).retaken == ()

@@ -64,6 +64,12 @@ def test_one_sample_is_of_unknown_precision_and_named_first() -> None:
     assert found.sentence.endswith("2 are not: full at n = 1024, sdpa at n = 512")
 
 
+def test_processes_of_two_speeds_are_unsteady_by_what_is_near_each() -> None:
+    [reason] = section([*steady(factors=(1, 2, 1, 2, 2, 2)), *steady("full", factors=[1] * 6)]).unsteady
+    assert reason.startswith("sdpa at n = 512: its latency is only known to a factor of ")
+    assert reason.endswith("; two speeds: 2 processes near 1.00 ms and 4 near 2.00 ms, and the mean lies between them")
+
+
 def test_the_facts_say_what_the_medians_are_based_on() -> None:
     results = steady(factors=(1, 1, 1.2))
     results[0] = replace(results[0], details=ResultDetails(stop_reason="budget", retaken=(0.02,)))

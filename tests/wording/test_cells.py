@@ -46,3 +46,18 @@ def test_what_int8_leaves_in_float_is_said_by_engine_and_method() -> None:
     assert cells.error_notes(summarise([whole])) == []
     note = cells.error_notes(summarise([quantised("sdpa", 512, 0.996), quantised("dct-x", 512, 0.994)]))[-1]
     assert "(99% for sdpa, 99% for dct-x); the rest stays in float32" in note
+
+
+def test_each_case_of_two_speeds_has_a_sentence_and_no_other_has() -> None:
+    def timed(name: str, *seconds: float) -> list[Result]:
+        return [result(name, seconds=one, round=number) for number, one in enumerate(seconds, 1)]
+
+    summaries = summarise([
+        *timed("full", 1e-3, 3e-3, 1e-3, 3e-3, 3e-3),
+        *timed("sdpa", *[1e-3] * 5),
+        *timed("linear", 2e-6, 2e-6, 5e-6, 5e-6),
+    ])  # fmt: skip
+    assert cells.mode_notes(summaries, Labels(summary.case for summary in summaries)) == [
+        "full n=512: two speeds: 2 processes near 1.00 ms and 3 near 3.00 ms, and the mean lies between them",
+        "linear n=512: two speeds: 2 processes near 2.00 µs and 2 near 5.00 µs, and the mean lies between them",
+    ]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dctbench.analysis import summarise
-from dctbench.cli.tables.output import table_lines
+from dctbench.cli.tables.output import summary_lines, table_lines
 from dctbench.cli.terminal.layout import Layout
+from dctbench.runs.lookup import RecordedRun
+from dctbench.wording.labels import Labels
+from dctbench.wording.markdown import markdown
+from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.trained import trained
 
 
@@ -20,3 +24,13 @@ def test_trainings_say_below_their_rows_what_a_layer_had_that_is_not_measured() 
     assert [line for line in lines if "trained" in line] == [
         "nystromformer: trained with a convolution of 33 taps, which latency and error leave out"
     ]
+
+
+def test_processes_of_two_speeds_are_named_in_the_summary_and_in_markdown() -> None:
+    results = [result(seconds=seconds, round=number) for number, seconds in enumerate((1e-3, 2e-3, 1e-3, 2e-3), 1)]
+    summaries = summarise(results)
+    [case] = [summary.case for summary in summaries]
+    said = "sdpa n=512: two speeds: 2 processes near 1.00 ms and 2 near 2.00 ms, and the mean lies between them"
+    assert said in map(str, summary_lines(summaries, "sdpa", 1, Labels([case]), "results.sqlite"))
+    recorded = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, [case])
+    assert said in markdown([recorded])
