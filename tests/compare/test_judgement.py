@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from dctbench.analysis import Budgets, summarise
 from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
+from dctbench.compare.stored import as_stored
 from dctbench.model import CaseWarning, Reason, ReasonCode, ResultDetails, Verdict, VerdictKind, WarningCode
-from tests.support.made import result
+from tests.support.made import elsewhere, result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
 BASE_SECONDS = {"sdpa": 4e-3, "dct-x": 2e-3, "none": 1e-3}
@@ -55,12 +56,40 @@ def slow(by):
     return lambda name, number: by if name == "dct-x" else 1.0
 
 
-def test_a_case_that_cannot_be_judged_leaves_those_after_it():
-    base = [
+def failed_once(results):
+    return [
         replace(one, status="error", measurements=()) if (one.case.implementation, one.round) == ("dct-x", 1) else one
-        for one in side(range(1, 6), noise=0.01)
+        for one in results
     ]
-    judgement = compare(base, side(range(1, 6), noise=0.01, seed=1), judged=("dct-x", "none"))
+
+
+def in_another_environment(results):
+    return [elsewhere([one])[0] if one.case.implementation == "dct-x" else one for one in results]
+
+
+def at_another_shape(results):
+    """Where no reference ran."""
+    return [replace(one, case=replace(one.case, batch=3)) if one.case.ratio else one for one in results]
+
+
+def in_rounds_of_its_own(results):
+    """Never in one process with the reference."""
+    return [replace(one, round=one.round + 10) if one.case.implementation == "dct-x" else one for one in results]
+
+
+@pytest.mark.parametrize(
+    ("change", "both", "paired"),
+    [
+        (failed_once, False, True),
+        (in_another_environment, False, False),
+        (at_another_shape, True, True),
+        (in_rounds_of_its_own, True, False),
+    ],
+)
+def test_a_case_that_cannot_be_judged_leaves_those_after_it(change, both, paired):
+    base, head = side(range(1, 6), noise=0.01), side(range(1, 6), noise=0.01, seed=1)
+    judged = ("dct-x", "none")
+    judgement = compare(change(base), change(head) if both else head, judged=judged, paired=paired)
     assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE, "none": VerdictKind.PASS}
 
 
@@ -270,6 +299,13 @@ def test_a_base_that_ran_in_later_rounds_only_is_not_compared_by_the_figures_of_
     judgement = compare(base, side(range(1, 4)))
     assert kinds(judgement, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
     assert judgement.exit_code() == 3
+
+
+@pytest.mark.parametrize(("paired", "rules"), [(False, RULES), (True, as_stored(RULES)), (False, as_stored(RULES))])
+def test_a_failure_of_a_stored_base_is_fixed_at_once_since_nothing_repeats_it(paired, rules):
+    judgement = compare(failing(side([1]), ["dct-x"], (1,)), side([1]), paired=paired, rules=rules)
+    assert kinds(judgement, "status") == {"dct-x": VerdictKind.FIXED}
+    assert judgement.open == ()
 
 
 def test_a_base_that_never_runs_is_fixed_once_a_second_pair_says_so():

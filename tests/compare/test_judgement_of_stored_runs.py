@@ -91,6 +91,18 @@ def test_a_second_run_of_base_shows_how_much_runs_differ():
     assert reasons(apart, "latency") == [Reason(ReasonCode.TOO_FEW_RUNS)]
 
 
+def test_a_case_with_a_single_process_stays_open_beside_one_whose_fresh_processes_are_asked():
+    both = [*range(1, 6), *range(CONFIRMING + 1, CONFIRMING + 6)]
+    found = side(both, slow(1.4), 0.01, 1)
+    head = [one for one in found if one.case.implementation != "none" or one.round == 1]
+    judgement = compare(
+        side(range(1, 6), noise=0.01), head, paired=False, rules=as_stored(RULES), judged=("dct-x", "none")
+    )
+    assert kinds(judgement) == {"dct-x": VerdictKind.SLOWER, "none": VerdictKind.INCONCLUSIVE}
+    assert judgement.confirming
+    assert [case.implementation for case in judgement.open] == ["none"]
+
+
 AGAIN = {"noise": 0.01, "seed": 2}
 
 
@@ -100,10 +112,12 @@ def lacking(name):
 
 
 SOMETIMES = failing(side(range(1, 6), **AGAIN), ["dct-x"], (3,))
+# The case and its reference ran, but never in one process, so that no ratio of the two is known.
+APART = [replace(one, round=one.round + 5) if one.case.ratio else one for one in side(range(1, 6), **AGAIN)]
 
 
 @pytest.mark.parametrize(
-    "second", [lacking("dct-x"), lacking("sdpa"), SOMETIMES, elsewhere(side(range(1, 6), **AGAIN))]
+    "second", [lacking("dct-x"), lacking("sdpa"), SOMETIMES, APART, elsewhere(side(range(1, 6), **AGAIN))]
 )
 def test_a_second_run_of_base_that_lacks_a_case_shows_nothing_of_it(second):
     base, head = side(range(1, 6), noise=0.01), side(BOTH, slow(1.4), 0.01, 1)
