@@ -17,7 +17,7 @@ def manner(summaries: Sequence[Summary]) -> dict[str, Any]:
     A setting of several parts, such as the state of a GPU, is a mapping of these.
     """
     timed = [result.details for summary in summaries if summary.timed for result in summary.rounds]
-    settings = {
+    settings: dict[str, Sequence[Any]] = {
         "inputs": [one.inputs for one in timed],
         "cache": [one.cache for one in timed],
         "isolation": [one.isolation for one in timed],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -208,7 +209,7 @@ def test_all_latencies_of_a_task_come_from_one_machine_and_the_section_says_whic
 
 
 def test_latencies_of_ranks_and_schedules_are_not_those_of_a_layer_and_other_threads_are_named() -> None:
-    others = [{"ranks": 2}, {"period": 0.02, "deadline": 0.01}]
+    others: list[dict[str, Any]] = [{"ranks": 2}, {"period": 0.02, "deadline": 0.01}]
     apart = [result("sdpa", 40, 1e-6, **WIDTH | other) for other in others]
     summaries = learned(whole_suite(), in_two_rounds(apart))
     cases = [summary.case for summary in summaries if summary.case.task == "mnist1d"]

@@ -12,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import UsageError
+from dctbench.model import Case
 from dctbench.protocol import ImplementationFacts
 from dctbench.spec import grid
 from dctbench.spec.grid import KEPT, MAX_VALUE, MAX_VALUES, RATIO, SEQ_LEN, expand_cases, parse_axis, parse_values
@@ -313,7 +314,7 @@ MANY = range(1, 100_001)
 def test_more_cases_than_memory_has_room_for_are_refused_before_any_is_made(axes: dict[str, Sequence[Any]]) -> None:
     made = []
 
-    class Counted(grid.Case):
+    class Counted(Case):
         def __post_init__(self) -> None:
             made.append(self)
 
