@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from dctbench import catalog
+from dctbench.errors import UnavailableError
 from dctbench.protocol import MeasureRequest, decode_request
 from dctbench.worker.ranks.children import READY
 from dctbench.worker.ranks.failure import encode, failure_of
@@ -47,6 +48,9 @@ def _follow(request: MeasureRequest, rank: int, folder: Path, seconds: float, pi
 
     case = request.case
     device = catalog.DEVICES[case.device_kind].load()
+    absent = device.unavailable(case.devices[rank])
+    if absent is not None:
+        raise UnavailableError(absent)
     device.use(case.devices[rank])
     share_threads(case)
     os.write(pipe, READY)  # from here on a rank that fails breaks the connections of the others

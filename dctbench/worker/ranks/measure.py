@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dctbench.attention.sharded.communication import CONVENTION, Silent, rank_bounds
-from dctbench.errors import UnavailableError, UsageError
+from dctbench.errors import UsageError
 from dctbench.machine import host
 from dctbench.machine.temporary import OwnedFolder
 from dctbench.model import (
@@ -108,10 +108,12 @@ def measure_ranks(
 
 
 def _check(case: Case, device: DeviceModule) -> None:
-    """Check that every rank can have its device, the method its form, and all of it memory, before any process starts.
+    """Check that the method can have its form, and all of it memory, before any process starts.
+
+    Each rank looks at its device itself: this process would hold memory of the GPUs of the others.
 
     Raises:
-        UsageError, UnsupportedError, UnavailableError, NotEnoughMemoryError: otherwise.
+        UsageError, UnsupportedError, NotEnoughMemoryError: otherwise.
     """
     assert case.ranks is not None
     if (reason := why_not_divided(case)) is not None:
@@ -119,10 +121,6 @@ def _check(case: Case, device: DeviceModule) -> None:
     if case.ranks > 1:
         backend(case)
     build_rank(case, Silent(0, case.ranks), "meta", None)
-    for rank, name in enumerate(case.devices[1:], 1):
-        absent = device.unavailable(name)
-        if absent is not None:
-            raise UnavailableError(f"rank {rank} needs {name}: {absent}")
     if case.ranks == 1:
         refuse_what_cannot_fit(replace(case, ranks=None), device)
     else:
