@@ -62,7 +62,15 @@ def test_what_a_job_runs_is_here_to_be_run_by_hand() -> None:
     assert {".ci/run", ".ci/minimum", ".ci/package", ".ci/cuda"} == set(programs)
     assert [name for name in programs if not os.access(ROOT / name, os.X_OK)] == []
     targets = [match[1] for line in ran if (match := re.match(r"make ([\w-]+)", line))]
-    assert {"test", "test-slow", "mutation"} <= set(targets) <= rules
+    assert {"test", "test-all", "mutation"} <= set(targets) <= rules
+
+
+def test_every_test_meets_new_examples_at_night() -> None:
+    """Not the slow ones alone: most properties are quick."""
+    [line] = [
+        line for (file, _), job in JOBS.items() if file == "nightly.yml" for line in commands(job) if "test" in line
+    ]
+    assert line == "make test-all PYTHON=python PYTEST_FLAGS=--hypothesis-profile=development"
 
 
 def test_one_job_has_a_torch_for_cuda_and_tries_what_needs_no_gpu() -> None:
