@@ -14,7 +14,7 @@ from dctbench.analysis import Budgets, summarise
 from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
 from dctbench.compare.stored import as_stored
 from dctbench.model import CaseWarning, Reason, ReasonCode, ResultDetails, Verdict, VerdictKind, WarningCode
-from tests.support.made import elsewhere, result
+from tests.support.made import result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
 BASE_SECONDS = {"sdpa": 4e-3, "dct-x": 2e-3, "none": 1e-3}
@@ -54,43 +54,6 @@ def reasons(judgement, metric="latency"):
 
 def slow(by):
     return lambda name, number: by if name == "dct-x" else 1.0
-
-
-def failed_once(results):
-    return [
-        replace(one, status="error", measurements=()) if (one.case.implementation, one.round) == ("dct-x", 1) else one
-        for one in results
-    ]
-
-
-def in_another_environment(results):
-    return [elsewhere([one])[0] if one.case.implementation == "dct-x" else one for one in results]
-
-
-def at_another_shape(results):
-    """Where no reference ran."""
-    return [replace(one, case=replace(one.case, batch=3)) if one.case.ratio else one for one in results]
-
-
-def in_rounds_of_its_own(results):
-    """Never in one process with the reference."""
-    return [replace(one, round=one.round + 10) if one.case.implementation == "dct-x" else one for one in results]
-
-
-@pytest.mark.parametrize(
-    ("change", "both", "paired"),
-    [
-        (failed_once, False, True),
-        (in_another_environment, False, False),
-        (at_another_shape, True, True),
-        (in_rounds_of_its_own, True, False),
-    ],
-)
-def test_a_case_that_cannot_be_judged_leaves_those_after_it(change, both, paired):
-    base, head = side(range(1, 6), noise=0.01), side(range(1, 6), noise=0.01, seed=1)
-    judged = ("dct-x", "none")
-    judgement = compare(change(base), change(head) if both else head, judged=judged, paired=paired)
-    assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE, "none": VerdictKind.PASS}
 
 
 def test_cases_that_wait_for_the_host_are_named():
