@@ -277,6 +277,8 @@ def test_a_ratio_that_could_not_be_trained_ends_the_sequence(lost: int) -> None:
     without = replace(trained("dct-x", [0.8], ratio=lost)[0], status="oom", measurements=(), details=NO_DETAILS)
     found = results(*made, [without])
     assert [case.ratio for case in found.held["dct-x"]] == [ratio for ratio in ratios if ratio < lost]
+    doubts = {one.case.ratio: one.doubt for one in found.methods if one.case.ratio}
+    assert doubts == {ratio: Doubt.NOT_TRAINED if ratio == lost else None for ratio in ratios}
 
 
 def test_only_exact_attention_that_was_trained_stands_for_exact_attention() -> None:
