@@ -331,3 +331,27 @@ def test_a_disturbance_in_one_turn_affects_that_turn_only(clock: Clock) -> None:
     ends = [sum(samples.turns[:k]) for k in range(5)]
     blocks = [set(samples.seconds[a:b]) for a, b in itertools.pairwise(ends)]
     assert [max(block) == pytest.approx(0.04) for block in blocks] == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "codes"),
+    [
+        ([1.0, 2.0, 1.0, 2.0], []),  # four samples have no spread that is known
+        ([1.0, 2.0, 1.0, 2.0, 1.0], [WarningCode.SPREAD]),
+        ([1.0] * 8 + [1.5] * 3, [WarningCode.SPREAD]),  # thirds of three samples tell no drift
+        ([1.0] * 9 + [1.5] * 4, [WarningCode.SPREAD]),  # a drift within the spread
+        ([1.0] * 16 + [1.051] * 5, [WarningCode.DRIFT]),
+        ([1.0] * 16 + [1.049] * 5, []),
+        ([1.051] * 5 + [1.0] * 16, []),
+        ([1.053] * 5 + [1.0] * 16, [WarningCode.DRIFT]),
+    ],
+)
+def test_spread_and_drift_are_warned_of_from_enough_samples_and_beyond_their_limits(
+    seconds: list[float], codes: list[WarningCode]
+) -> None:
+    assert [warning.code for warning in latency.warnings(Samples(tuple(seconds), 1, 3, "precise"))] == codes
+
+
+@pytest.mark.parametrize(("count", "told"), [(11, 0.0), (12, 0.5)])
+def test_a_drift_is_told_from_twelve_samples_on(count: int, told: float) -> None:
+    assert latency.drift([1.0] * (count - 4) + [1.5] * 4) == pytest.approx(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from dctbench import catalog
 from dctbench.catalog import Family
 from dctbench.model import Case
 from dctbench.worker.metrics import inputs
+from dctbench.worker.metrics import split as module_of_split
 from dctbench.worker.metrics.split import PARTS, split
 from dctbench.worker.workload import make_arguments, make_module
 from tests.attention.test_contract import HERE
@@ -81,3 +83,37 @@ def test_the_marks_are_removed_even_after_a_failure() -> None:
     with pytest.raises(ZeroDivisionError):
         split(module, fails)
     assert [set(vars(part)) for part in module.modules()] == before
+
+
+def events(microseconds: float) -> list[Any]:
+    """What torch's profiler tells of a call: one operation in the attention and one beside it, and the marks."""
+
+    def event(name: str, took: float, parent: Any = None) -> Any:
+        kind = SimpleNamespace(name="CPU")
+        return SimpleNamespace(name=name, self_cpu_time_total=took, cpu_parent=parent, device_type=kind)
+
+    call = event("dctbench.call", 1.0)
+    layer = event("dctbench.layer", 2.0, call)
+    attention = event("dctbench.attention", 3.0, layer)
+    return [call, layer, attention, event("aten::mm", microseconds, attention), event("aten::add", 4.0, layer)]
+
+
+def test_the_fastest_of_several_calls_counts_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = iter([events(500.0), events(90.0), events(700.0)])
+
+    class Profile:
+        def __init__(self, **_: Any) -> None:
+            self.function_events = next(passes)
+
+        def __enter__(self) -> Profile:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """Nothing was begun."""
+
+    monkeypatch.setattr(module_of_split, "profile", Profile)
+    found = split(nn.Linear(2, 2), lambda: None, repeats=3)
+    assert found is not None
+    assert found.seconds == pytest.approx({"transform": 0, "attention": 93e-6, "projections": 0, "other": 7e-6})
+    assert found.operations == {"transform": 0, "attention": 1, "projections": 0, "other": 1}
+    assert found.shares["attention"] == pytest.approx(0.93)
