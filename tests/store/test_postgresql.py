@@ -295,17 +295,15 @@ def test_a_server_that_stops_responding_is_unreachable(
 
 def test_each_query_has_its_own_timeout(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(url)
-    monkeypatch.setattr(engines, "QUERY_TIMEOUT", 2.0)
+    monkeypatch.setattr(engines, "QUERY_TIMEOUT", 4.0)
     with open_store(url) as store:
         with store.transaction() as connection:
             for _ in range(4):
-                connection.execute(sa.select(sa.func.pg_sleep(0.6)))
-            time.sleep(2.2)  # no query was running, so nothing timed out
-            connection.execute(sa.select(sa.func.pg_sleep(0.6)))
-        begun = time.monotonic()
+                connection.execute(sa.select(sa.func.pg_sleep(1.2)))
+            time.sleep(4.4)  # no query was running, so nothing timed out
+            connection.execute(sa.select(sa.func.pg_sleep(0.1)))
         with pytest.raises(UnreachableError), store.transaction() as connection:
-            connection.execute(sa.select(sa.func.pg_sleep(20)))
-        assert time.monotonic() - begun < 10
+            connection.execute(sa.select(sa.func.pg_sleep(600)))
         assert store.results(RUN.id) == RESULTS
 
 
