@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import statistics
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks import answers
@@ -92,3 +94,28 @@ def test_the_accuracy_of_a_method_is_the_mean_over_its_seeds() -> None:
     assert told.keys() == means.keys()
     for key, cell in told.items():
         assert cell.startswith(f"{means[key][1]:.3f}")
+
+
+def test_the_speed_ups_of_the_readme_are_the_geometric_means_of_ratios_of_the_same_round() -> None:
+    """Each of the medians of two processes of one round; latencies are geometric means of the medians."""
+    medians = {}
+    for entry in json.loads((answers.GALLERY / "quick.json").read_text(encoding="utf-8"))["results"]:
+        ends = np.cumsum([one["samples"] for one in entry["rounds"]])
+        each = np.split(np.array(entry["metrics"]["latency"]["samples"]), ends[:-1])
+        case = entry["case"]
+        medians[case["implementation"], case["ratio"], case["seq_len"]] = np.array([np.median(one) for one in each])
+    readme = (answers.GALLERY.parents[1] / "README.md").read_text(encoding="utf-8")
+    told = re.findall(
+        r"^n = (\d+): dct-x r=16 is fastest, ([\d.]+) (µs|ms), ([\d.]+)x \(([\d.]+)-([\d.]+)\)", readme, re.M
+    )
+    assert [int(n) for n, *_ in told] == [512, 1024, 2048, 4096, 8192]
+    for n, shown, unit, *figures in told:
+        exact, method = medians["sdpa", None, int(n)], medians["dct-x", 16, int(n)]
+        rounds = min(len(exact), len(method))
+        ratio = np.exp(np.mean(np.log(exact[:rounds] / method[:rounds])))
+        value, low, high = map(float, figures)
+        assert value == pytest.approx(ratio, rel=0.005)
+        assert low < ratio < high
+        assert math.log(high / ratio) == pytest.approx(math.log(ratio / low), abs=0.02)
+        seconds = np.exp(np.mean(np.log(method)))
+        assert float(shown) * {"µs": 1e-6, "ms": 1e-3}[unit] == pytest.approx(seconds, rel=0.006)
