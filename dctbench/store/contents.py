@@ -30,12 +30,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run and its progress: `stored` of `planned` (case, round) pairs have a result, and `failed` of these failed."""
+    """A run and its progress: `stored` of `planned` (case, round) pairs have a result, and `failed` of these failed.
+
+    `started` of them were started and have not ended since: they are measured right now, or ended their process.
+    """
 
     run: Run
     planned: int
     stored: int
     failed: int
+    started: int = 0
 
     @property
     def complete(self) -> bool:
@@ -219,18 +223,20 @@ class Store:
         hurry(self.engine)
 
     def _states(self, condition: sa.ColumnElement[bool], damage: list[str] | None) -> list[RunState]:
-        runs, cases, results = schema.runs, schema.cases, schema.results
+        runs, cases, results, attempts = schema.runs, schema.cases, schema.results, schema.attempts
         planned = sa.select(sa.func.sum(cases.c.rounds)).where(cases.c.run_id == runs.c.id).scalar_subquery()
         stored = sa.select(sa.func.count()).where(results.c.run_id == runs.c.id)
-        failed = stored.where(results.c.status.in_(sorted(FAILED))).scalar_subquery()
-        query = (
-            sa.select(runs, planned.label("planned"), stored.scalar_subquery().label("stored"), failed.label("failed"))
-            .where(condition)
-            .order_by(*schema.ARRIVAL)
-        )
+        numbers = {
+            "planned": planned,
+            "stored": stored.scalar_subquery(),
+            "failed": stored.where(results.c.status.in_(sorted(FAILED))).scalar_subquery(),
+            "started": sa.select(sa.func.count()).where(attempts.c.run_id == runs.c.id).scalar_subquery(),
+        }
+        columns = [number.label(name) for name, number in numbers.items()]
+        query = sa.select(runs, *columns).where(condition).order_by(*schema.ARRIVAL)
 
         def state(row: Mapping[str, Any]) -> RunState:
-            return RunState(decoding.run_of_row(row), _count(row["planned"]), row["stored"], row["failed"])
+            return RunState(decoding.run_of_row(row), *(_count(row[name]) for name in numbers))
 
         return list(_intact(self.rows(query), state, damage))
 

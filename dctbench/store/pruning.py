@@ -47,11 +47,16 @@ def removable(
 
 
 def _ended(state: RunState, present: datetime.datetime) -> bool:
-    """Return whether the run will get no more results. For a check and for missing shards only the age tells."""
+    """Return whether the run will get no more results. For a check and for missing shards only the age tells.
+
+    A complete run whose failures are measured again has cases that were started.
+    """
     if state.run.is_check:
         return _age(state, present) > _LONGEST_CHECK_SECONDS
     lacks_shards = state.run.settings.shard is not None
-    return state.complete and not (lacks_shards and _age(state, present) <= _LONGEST_SWEEP_SECONDS)
+    return (
+        state.complete and not state.started and not (lacks_shards and _age(state, present) <= _LONGEST_SWEEP_SECONDS)
+    )
 
 
 def _age(state: RunState, present: datetime.datetime) -> float:

@@ -99,6 +99,25 @@ def test_removing_a_run_keeps_the_others_and_shrinks_the_file(store_path: Path) 
     assert store_path.stat().st_size < before / 2
 
 
+def test_a_run_whose_failures_are_measured_again_is_not_removed_meanwhile(store_path: Path) -> None:
+    retried = replace(RUN, id="fedcba9876543210")
+    failed = result(status="timeout", seconds=None)
+    with open_store(str(store_path)) as store:
+
+        def gone(*, unfinished: bool = False) -> set[str]:
+            return {one.run.id for one in removable(store.runs(), keep=0, older_than=None, unfinished=unfinished)}
+
+        store.add_run(retried, [failed.case], rounds=1)
+        store.add_result(retried.id, failed)
+        assert gone() == {retried.id}
+        store.start_case(retried.id, failed.case, 1)
+        assert store.state(retried.id).complete
+        assert gone() == set()
+        assert gone(unfinished=True) == {RUN.id, retried.id}
+        store.add_result(retried.id, result(), retried=True)
+        assert gone() == {retried.id}
+
+
 def test_a_run_is_kept_while_a_baseline_points_to_it(store_path: Path) -> None:
     other = replace(RUN, id="fedcba9876543210")
     with open_store(str(store_path)) as store:
