@@ -94,8 +94,8 @@ def default_tolerances(suite: Suite, store: str, fingerprint: str) -> Mapping[st
         with open_store(store) as opened:
             for state in reversed(opened.runs([])):  # damage to another run is no reason to fail here
                 check = read_check_settings(state.run) if state.run.suite == NOISE else None
-                if check and check.in_turns and check.base and fingerprint in opened.environments(state.run.id):
-                    found = noise(*(summarise(opened.results(run)) for run in (check.base, state.run.id)))
+                if check and check.in_turns and check.base and fingerprint in opened.environments(state.run.id, []):
+                    found = noise(*(summarise(opened.results(run, damage=[])) for run in (check.base, state.run.id)))
                     if found is not None:
                         return {**TOLERANCES, "cpu": found.tolerance}
     except (MissingError, UnreachableError):

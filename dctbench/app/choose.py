@@ -137,7 +137,7 @@ def _stored(request: ChooseRequest) -> RecordedRun:
         # A run of the suite `noise` measures only two methods, many times, to learn about the machine.
         runs = [state.run for state in reversed(opened.runs([])) if state.stored and state.run.suite != NOISE]
         ids = [run.id for run in sorted(runs, key=in_turns)]
-        lengths = {i: {c.seq_len for c in opened.plan(i)[0] if _matches(c, request)} for i in ids}
+        lengths = {i: {c.seq_len for c in opened.plan(i, [])[0] if _matches(c, request)} for i in ids}
     planned = [i for i in ids if request.seq_len in lengths[i]]
     for run_id in planned:
         found = resolve(request.store, run_id)
@@ -272,9 +272,9 @@ def _stored_results(store: str) -> list[tuple[Run, list[TaskResults]]]:
     try:
         with open_store(store) as opened:
             return [
-                (state.run, _results(recorded(opened, state.run)))
+                (state.run, _results(recorded(opened, state.run, [])))
                 for state in reversed(opened.runs([]))
-                if state.stored and any(case.task is not None for case in opened.plan(state.run.id)[0])
+                if state.stored and any(case.task is not None for case in opened.plan(state.run.id, [])[0])
             ]
     except MissingError:
         return []
@@ -298,7 +298,7 @@ def _unknown_value(request: ChooseRequest, found: RecordedRun) -> str | None:
     cases = set(found.plan)
     if request.run is None:
         with open_store(request.store) as opened:
-            cases.update(case for state in opened.runs([]) if state.stored for case in opened.plan(state.run.id)[0])
+            cases.update(case for state in opened.runs([]) if state.stored for case in opened.plan(state.run.id, [])[0])
     for axis, [value] in request.axes.given.items():
         known = {of(case, axis) for case in cases}
         if value not in known:

@@ -251,6 +251,21 @@ def test_a_store_without_runs_or_with_damaged_ones_alone_is_named_as_such(cli: C
     assert (damaged.code, "damaged" in damaged.err) == (5, True), damaged.err
 
 
+@pytest.mark.parametrize("table", ["cases", "results", "environments"])
+def test_damage_to_another_run_does_not_keep_a_run_from_answering(cli: Cli, tmp_path: Path, table: str) -> None:
+    [trained_one, *_] = trained("sdpa", [0.9])
+    other = stored(tmp_path, 1, [result("sdpa", 1024), trained_one])
+    answering = stored(tmp_path, 2, [result("sdpa", 1024)])
+    with closing(sqlite3.connect(tmp_path / ".dctbench" / "results.sqlite")) as connection:
+        connection.execute(f"UPDATE {table} SET sha256 = 'changed' WHERE run_id LIKE ?", [f"{other}%"])
+        connection.commit()
+    done = cli("choose", "--seq", "1024")
+    assert done.code == 0, done.err
+    assert f"rests on run {answering}" in done.out
+    asked = cli("choose", "--seq", "1024", "--dtype", "bfloat16")  # looks for the values that there are
+    assert (asked.code, "damaged" in asked.err) == (3, False), asked.err
+
+
 def test_a_run_by_itself_answers_before_one_that_took_turns_with_a_base(cli: Cli, tmp_path: Path) -> None:
     head = {"check": check_settings("head", ["sdpa"], Rules(), base=RUN.id, base_impl=None)}
     turned = stored(tmp_path, 2, [result("sdpa", 1024), result("sdpa", 512)], settings=RunSettings.from_json(head))
