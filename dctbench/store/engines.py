@@ -59,6 +59,7 @@ def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
         # folder after the journal is deleted. Without that, a power cut could restore the journal and undo the commit.
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA fullfsync = ON")  # on macOS, fsync alone leaves data in the cache of the drive
         connection.execute("PRAGMA foreign_keys = ON")
         record.info[_ALLOWED] = allowed = _Allowance(path.stat().st_size if path.exists() else 0)
         connection.set_progress_handler(allowed.used_up, _STEPS)

@@ -58,6 +58,7 @@ def test_several_processes_can_create_one_store_at_once(tmp_path: Path) -> None:
 def test_the_connection_is_set_up_for_durability(path: Path) -> None:
     with new_store(path, result()) as store, store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 3  # EXTRA
+        assert connection.exec_driver_sql("PRAGMA fullfsync").scalar() == 1  # which only macOS has
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
     assert {p.name for p in path.parent.iterdir()} == {path.name}
 
