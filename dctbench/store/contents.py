@@ -117,7 +117,10 @@ class Store:
         # Insert before comparing: nobody else can store or change the record before the end of the transaction.
         connection.execute(self._insert_run(row).on_conflict_do_nothing())
         [known] = rows_of(connection, sa.select(runs).where(runs.c.id == row["id"]).with_for_update())
-        joined = join(known, row)
+        if decoding.damaged("runs", known) is None:
+            joined = join(known, row)
+        else:  # the other record mends it
+            joined = {**known, **{name: value for name, value in row.items() if name not in schema.OWN_COLUMNS}}
         if joined != known:
             connection.execute(sa.update(runs).where(runs.c.id == row["id"]).values(**joined))
 

@@ -47,8 +47,13 @@ def _with_shards(row: Mapping[str, Any], shards: Shards | None) -> Mapping[str, 
 
 
 def differing_keys(run: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Return in what two records with one id differ that are not of one run; which shards they hold does not count."""
+    """Return in what two records with one id differ that are not of one run; which shards they hold does not count,
+    but into how many the sweep is divided does.
+    """
     found = [key for key in _MUST_AGREE if run[key] != other[key]]
+    one, two = shards_of(run), shards_of(other)
+    if one is not None and two is not None and one.of != two.of:  # a number means another part in each
+        found.append("shard")
     same = run["settings"] == other["settings"] or _without_shard(run) == _without_shard(other)
     return found if same else [*found, "settings"]
 

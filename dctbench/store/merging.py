@@ -123,7 +123,7 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
     summary = MergeSummary()
     runs = [(source, _intact_runs(source, summary)) for source in sources]
     own = into.rows(sa.select(schema.runs))
-    _refuse_conflicts([(into, own), *runs])
+    _refuse_conflicts([(into, _split("runs", own)[0]), *runs])
     target = _look_at(into, own)
     for source, run in _by_arrival(runs):
         _merge_run(source, into, run, target, summary)

@@ -453,3 +453,23 @@ def test_a_shard_of_another_machine_joins_the_run_and_is_told(tmp_path: Path) ->
         store.add_environment(RUN.id, replace(ENVIRONMENT, fingerprint="e" * 16))
     [sharded] = merged(tmp_path / "all.sqlite", one, two).sharded
     assert (sharded.shards, sharded.machines) == (None, 2)
+
+
+def test_shards_of_two_divisions_under_one_id_are_refused(tmp_path: Path) -> None:
+    for name, shard in (("a", "1/2"), ("b", "2/3")):
+        with open_store(str(tmp_path / name), create=True) as store:
+            store.add_run(replace(RUN, settings=replace(RUN.settings, shard=shard)), CASES, rounds=2)
+    with pytest.raises(StoreError, match=r"they differ in shard$"):
+        merged(tmp_path / "a", str(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("column", ["label", "settings", "started_at"])
+def test_a_damaged_record_of_a_run_is_mended_by_an_intact_one(tmp_path: Path, column: str) -> None:
+    into, source = (part(tmp_path / name, []) for name in ("into", "source"))
+    with sqlite3.connect(into) as connection:
+        connection.execute(f"UPDATE runs SET {column} = 'changed'")
+    connection.close()
+    merged(Path(into), source)
+    with open_store(into) as store, open_store(source) as other:
+        assert find_damage(store) == []
+        assert [one.run for one in store.runs()] == [one.run for one in other.runs()]
