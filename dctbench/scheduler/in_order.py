@@ -131,7 +131,7 @@ class InOrder:
             if not landed:
                 longest = next(iter(self.flying.values()))
                 self.listener(StillRunning(longest.case, monotonic() - longest.began, self.done, self.total))
-            for future in landed:
+            for future in sorted(landed, key=_is_broken):  # what ended is stored before an error of another ends this
                 measured = future.result()
                 flight = self.flying.pop(future)
                 self.keep(under_the_roof(measured, self.specs.calibrations.get(flight.case.device)))
@@ -152,6 +152,10 @@ class InOrder:
                 self.store.hurry()
             for flight in self.started:
                 self.store.end_case(self.run.id, flight.case, flight.round)
+
+
+def _is_broken(future: Future[Result]) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
 class Flight:

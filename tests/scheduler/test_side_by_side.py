@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dctbench.errors import UnavailableError
 from dctbench.model import Case, Result, Run
 from dctbench.runners import MeasureSpec, Place
 from dctbench.runners.interleave import Turn
@@ -96,3 +99,23 @@ def test_an_interruption_counts_against_no_training_in_flight(tmp_path: Path) ->
             run_sweep(RUN, [TRAINED], Interrupted(3), store, ignore, Specs())
         assert store.attempts(RUN.id) == {}
     assert ENVIRONMENT.fingerprint
+
+
+def test_a_training_that_fails_its_runner_takes_no_finished_one_with_it(tmp_path: Path) -> None:
+    class Breaking(Delayed):
+        def wait(self, futures: Iterable[Future[Result]], timeout: float | None = None) -> set[Future[Result]]:
+            return set(futures)
+
+        def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None) -> Any:
+            future: Future[Result] = Future()
+            if case == TRAINED[0]:
+                future.set_exception(UnavailableError("no more processes"))
+            else:
+                future.set_result(ended(case, spec.round))
+            return future
+
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as store:
+        store.add_run(RUN, TRAINED, 1)
+        with pytest.raises(UnavailableError, match="no more processes"):
+            run_sweep(RUN, [TRAINED], Breaking(4), store, ignore, Specs())
+        assert [one.case for one in store.results(RUN.id)] == TRAINED[1:]
