@@ -204,19 +204,25 @@ def write(path: Path, document: dict[str, Any]) -> None:
     """
     partial = path.with_name(path.name + ".part")
     try:
-        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    with contextlib.suppress(OSError):  # not every system can open a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
 
 
 def longest(case: dict[str, Any], bundle: dict[str, Any]) -> float:
     """Return the seconds after which the process of a case is ended. The time limit does not count its schedule."""
-    schedule: float = bundle["releases"] * (case["period"] or 0.0)
-    limit: float = bundle["case_timeout"]
-    return min(MOST_TIMEOUTS * limit + schedule, LONGEST_WAIT)
+    schedule = bundle["releases"] * (case["period"] or 0.0)
+    return float(min(MOST_TIMEOUTS * bundle["case_timeout"] + schedule, LONGEST_WAIT))
 
 
 def in_a_process(case_id: str, most: float, *, priority: bool, with_energy: bool) -> dict[str, Any]:
@@ -224,7 +230,7 @@ def in_a_process(case_id: str, most: float, *, priority: bool, with_energy: bool
     words = [sys.executable, str(Path(__file__).resolve()), "--one", case_id]
     words += [*(["--priority"] if priority else []), *([] if with_energy else ["--no-energy"])]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=most)
+        done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", timeout=most, check=False)
     except subprocess.TimeoutExpired:
         return failure("timeout", f"timeout after {most:g} s")
     lines = done.stdout.splitlines()
@@ -260,8 +266,7 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
     began_at, scheduled = time.perf_counter(), 0.0
 
     def allows(seconds: float) -> bool:
-        limit: float = bundle["case_timeout"]
-        return time.perf_counter() - began_at - scheduled + seconds <= limit
+        return bool(time.perf_counter() - began_at - scheduled + seconds <= bundle["case_timeout"])
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +94,34 @@ def test_a_process_that_a_signal_ended_is_told_by_its_name(
     monkeypatch.setattr(target, "__file__", str(killed))
     found = target.in_a_process("a", 60, priority=False, with_energy=False)
     assert (found["status"], found["message"]) == ("error", said)
+
+
+def test_output_that_is_no_text_is_told_as_far_as_it_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "run.py"
+    program.write_text("import sys; sys.stderr.buffer.write(b'bad \\xff byte'); sys.exit(3)")
+    monkeypatch.setattr(target, "__file__", str(program))
+    assert target.in_a_process("a", 60, priority=False, with_energy=False)["message"] == "bad \ufffd byte"
+
+
+def test_results_are_on_the_disk_before_they_get_their_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def synced(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    replacing = os.replace
+
+    def renamed(*names: Path) -> None:
+        done.append("renamed")
+        replacing(*names)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    target.write(tmp_path / "results.json", {"a": 1})
+    assert done == ["file", "renamed", "folder"]
+    assert (tmp_path / "results.json").read_text() == '{\n "a": 1\n}\n'
 
 
 def test_two_processes_do_not_add_to_one_file(
