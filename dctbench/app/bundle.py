@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from dctbench.app.requests import RunRequest
 from dctbench.app.runners import local_runner
 from dctbench.catalog import engines
 from dctbench.exporters.json_document import dumps
+from dctbench.machine.temporary import OwnedFolder
 from dctbench.model import SCHEMA_VERSION, Case
 from dctbench.protocol import BundledCase, BundleReply, BundleRequest, Failure
 from dctbench.scheduler.events import Listener, Notice, ignore
@@ -110,16 +109,14 @@ def _whole(folder: Path) -> Iterator[Path]:
     parent = folder.absolute().parent
     with _in_words(folder):
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".bundle-"))
-    try:
-        partial = temporary / "bundle"  # mkdtemp lets nobody else read its folder
+        temporary = OwnedFolder(".bundle-", parent)
+    with temporary:
+        partial = temporary.path / "bundle"  # nobody else may read the folder around it
         with _in_words(folder):
             partial.mkdir()
         yield partial
         with _in_words(folder):
             partial.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

@@ -56,6 +56,16 @@ def unplanned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "make_plan", planned)
 
 
+def test_what_a_bundle_that_was_killed_has_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    left = tmp_path / ".bundle-abcd1234"
+    (left / "bundle").mkdir(parents=True)
+    (left / "bundle" / "model-1.onnx").touch()
+    with app._whole(tmp_path / "mine") as partial:
+        assert not left.exists()
+        (partial / "run.py").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 @pytest.mark.usefixtures("unplanned")
 @pytest.mark.parametrize(
     ("name", "said"), [("file/made", "Not a directory"), ("x" * 300, "File name too long")], ids=["parent", "long"]
