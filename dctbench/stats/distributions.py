@@ -10,6 +10,8 @@ import math
 from functools import lru_cache
 
 _STEPS = 300
+_MOST_LOG = 690.0
+"""The exponential of this, times a thousand degrees of freedom, is still a float."""
 _SMALLEST = 1e-300
 _ACCURACY = 1e-15
 _ASYMPTOTIC = 8.0
@@ -43,6 +45,16 @@ def student_t_quantile(degrees: float, confidence: float = 0.95) -> float:
 def f_upper_tail(ratio: float, above: float, below: float) -> float:
     """Return P(F >= ratio) for F with `above` and `below` degrees of freedom (26.6.2)."""
     return incomplete_beta(below / (below + above * ratio), below / 2, above / 2)
+
+
+@lru_cache(maxsize=4096)
+def f_upper_quantile(probability: float, above: float, below: float) -> float:
+    """Return the ratio with P(F >= ratio) = probability, by bisection on its logarithm."""
+    low, high = -_MOST_LOG, _MOST_LOG
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (low, middle) if f_upper_tail(math.exp(middle), above, below) < probability else (middle, high)
+    return math.exp(low)
 
 
 def incomplete_beta(x: float, a: float, b: float) -> float:

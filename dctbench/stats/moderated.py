@@ -16,7 +16,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dctbench.stats.distributions import digamma, f_upper_tail, inverse_trigamma, trigamma
+from dctbench.stats.distributions import digamma, f_upper_quantile, inverse_trigamma, trigamma
 from dctbench.stats.robust import SIGMA_PER_MAD
 
 LEAST_CASES = 10
@@ -87,7 +87,7 @@ class Prior:
         if self.degrees <= 0:
             return spread
         expected = self.at(seconds)
-        if f_upper_tail(spread.variance / expected, spread.degrees, self.degrees) < WILD:
+        if spread.variance / expected > f_upper_quantile(WILD, spread.degrees, self.degrees):
             return spread
         degrees = self.degrees + spread.degrees
         return Spread((self.degrees * expected + spread.degrees * spread.variance) / degrees, degrees)

@@ -37,6 +37,16 @@ def test_tails_of_f_are_scipys(ratio: float, above: float, below: float) -> None
     assert distributions.f_upper_tail(ratio, above, below) == pytest.approx(expected, rel=1e-7, abs=1e-12)
 
 
+@given(st.floats(1e-4, 0.5), st.floats(0.5, 100), st.floats(0.5, 100))
+def test_quantiles_of_f_are_scipys(probability: float, above: float, below: float) -> None:
+    expected = scipy_stats.f.isf(probability, above, below)
+    assert distributions.f_upper_quantile(probability, above, below) == pytest.approx(expected, rel=1e-5)
+
+
+def test_hardly_any_degree_of_freedom_has_a_quantile_beyond_all_ratios() -> None:
+    assert distributions.f_upper_quantile(0.01, 2, 0.001) > 1e290
+
+
 @given(st.floats(1e-3, 1e6))
 def test_digamma_and_trigamma_are_scipys_and_trigamma_has_its_inverse(x: float) -> None:
     assert distributions.digamma(x) == pytest.approx(special.digamma(x), rel=1e-9, abs=1e-11)

@@ -6,7 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
 
+from dctbench.stats.distributions import f_upper_quantile
 from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, levels, spread_of
 
 DEGREES = 2
@@ -76,6 +80,24 @@ def test_a_variance_that_the_model_cannot_explain_is_kept() -> None:
     limit = 0.02 * 18.0  # the 99th percentile of F(2, 4) is 18.0
     assert prior.moderate(Spread(limit * 1.01, 2), 1e-3) == Spread(limit * 1.01, 2)
     assert prior.moderate(Spread(limit * 0.99, 2), 1e-3).degrees == 6
+
+
+def test_the_limit_of_a_variance_is_computed_once_for_equal_degrees_of_freedom() -> None:
+    prior = Prior(math.log(0.02), -0.3, 3.7)
+    before = f_upper_quantile.cache_info().misses
+    for number in range(1, 1001):
+        prior.moderate(Spread(0.001 * number, 5), 1e-5 * number)
+    assert f_upper_quantile.cache_info().misses - before <= 1
+
+
+@given(st.floats(1e-6, 1e2), st.integers(1, 20), st.floats(0.1, 4))
+def test_a_variance_is_kept_where_its_probability_is_below_one_percent(
+    variance: float, degrees: int, prior_degrees: float
+) -> None:
+    probability = stats.f.sf(variance / 0.02, degrees, prior_degrees)
+    assume(abs(probability - 0.01) > 1e-6)
+    prior, spread = Prior(math.log(0.02), 0.0, prior_degrees), Spread(variance, degrees)
+    assert (prior.moderate(spread, 1e-3) == spread) == (probability < 0.01)
 
 
 def test_few_cases_or_no_noise_at_all_say_nothing_about_others() -> None:
