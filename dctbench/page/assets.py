@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+MARK = re.compile(rb"(?s)\A<!doctype html>.*\xc2\xb7 dctbench</title>\n<style>")
+"""Found in the head of every page, of a report and of an atlas."""
 
 
 @cache

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from dctbench.analysis import PayoffRange, Winner
 from dctbench.analysis.atlas import Column, Sheet
 from dctbench.page import assets
+from dctbench.page.svg import text_width
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import atlas as words
 from dctbench.wording.labels import Labels
 
-MARK = re.compile(rb"(?s)\A<!doctype html>.*\xc2\xb7 dctbench</title>\n<style>")
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 760, 130, 20, 26, 20
+_PLOT, _LEAST_NAMES, _RIGHT, _TOP, _ROW, _FONT = 610, 124, 20, 26, 20, 12
 _STATES = {Winner.FASTER: "faster", Winner.SLOWER: "slower", Winner.TIE: "tie"}
 
 
@@ -70,15 +69,17 @@ def drawing(found: Mapping[Column, PayoffRange], columns: Sequence[Column], leng
     """
     measured = [column for column in columns if column in found]
     height = _TOP + _ROW * len(measured) + 6
+    left = 6 + max([_LEAST_NAMES, *(text_width(column.name, _FONT) for column in measured)])
+    width = left + _PLOT + _RIGHT
     low, high = math.log(lengths[0]), math.log(max(lengths[1], lengths[0] + 1))
 
     def x(length: float) -> float:
         share = (math.log(length) - low) / (high - low)
-        return round(_LEFT + 10 + share * (_WIDTH - _LEFT - _RIGHT - 20), 1)
+        return round(left + 10 + share * (_PLOT - 20), 1)
 
     svg = ElementTree.Element(
         "svg",
-        {"viewBox": f"0 0 {_WIDTH} {height}", "role": "img", "class": "atlas",
+        {"viewBox": f"0 0 {width} {height}", "role": "img", "class": "atlas",
          "aria-label": "; ".join(f"{column.name}: {words.cell(found[column])}" for column in measured)},
     )  # fmt: skip
     ticks = sorted({point.length for one in found.values() for point in one.points})
@@ -88,7 +89,7 @@ def drawing(found: Mapping[Column, PayoffRange], columns: Sequence[Column], leng
         _path(svg, f"M{x(length)} {_TOP - 6}V{height}", "grid")
     for number, column in enumerate(measured):
         y = _TOP + _ROW * number + _ROW // 2
-        _text(svg, column.name, _LEFT - 6, y + 4, "end")
+        _text(svg, column.name, left - 6, y + 4, "end")
         for crossing in found[column].crossings:
             ends = [min(max(end, lengths[0]), lengths[1]) for end in (crossing.earliest, crossing.latest)]
             _path(svg, f"M{x(ends[0])} {y}H{max(x(ends[1]), x(ends[0]) + 1)}", "crossing")
@@ -112,6 +113,6 @@ def _path(svg: ElementTree.Element, drawn: str, kind: str) -> None:
 
 def _text(svg: ElementTree.Element, text: str, x: float, y: float, anchor: str) -> None:
     element = ElementTree.SubElement(
-        svg, "text", {"x": f"{x}", "y": f"{y}", "text-anchor": anchor, "font-size": "12", "fill": "currentColor"}
+        svg, "text", {"x": f"{x}", "y": f"{y}", "text-anchor": anchor, "font-size": f"{_FONT}", "fill": "currentColor"}
     )
     element.text = text

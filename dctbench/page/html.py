@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -43,8 +42,6 @@ from dctbench.wording.history import sentences
 from dctbench.wording.labels import Labels
 from dctbench.wording.warnings import warning_lines
 
-MARK = re.compile(rb"(?s)\A<!doctype html>.*\xc2\xb7 dctbench</title>\n<style>")
-"""Found in the head of every page."""
 TABLE_ROWS = 100
 """Rows of the table for readers without scripts."""
 DRAWN_RESULTS = 2000

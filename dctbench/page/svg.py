@@ -12,10 +12,15 @@ from dctbench.page.charts.axes import length_axis, second_axis
 from dctbench.page.palette import Look
 from dctbench.wording.labels import Labels
 
-WIDTH, HEIGHT = 760, 420
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 170, 14, 46
-_LINE_HEIGHT = 18
+HEIGHT = 420
+_LEFT, _TOP, _BOTTOM = 70, 14, 46
+_END = 590
+"""Where the lines end and their names begin, which the drawing is as wide as."""
+_SAMPLE, _LEAST_NAMES = 42, 128
+_FONT, _LINE_HEIGHT = 13, 18
 _MOST_NAMES = (HEIGHT - _TOP) // _LINE_HEIGHT
+_WIDEST = 0.6
+"""Of a character, as a share of the font size, in the mean over a name."""
 
 Scale = Callable[[float], float]
 
@@ -31,23 +36,32 @@ def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], label
         return None
     lengths = sorted({s.case.seq_len for s in summaries})
     seconds = [s.timed.value for s in timed if s.timed]
-    x = _scale(lengths[0], lengths[-1], _LEFT + 14, WIDTH - _RIGHT - 14)
+    x = _scale(lengths[0], lengths[-1], _LEFT + 14, _END - 14)
     y = _scale(min(seconds), max(seconds), HEIGHT - _BOTTOM - 10, _TOP + 10)
-    svg = ElementTree.Element(
-        "svg",
-        {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-label": "Latency against sequence length"},
-    )
-    _axes(svg, x, y, lengths, seconds)
     curves: dict[str, dict[int, Summary]] = {}
     for summary in summaries:
         curves.setdefault(labels.curve(summary.case), {})[summary.case.seq_len] = summary
+    named = len(curves) if len(curves) <= _MOST_NAMES else _MOST_NAMES - 1
+    width = _END + _SAMPLE + max([_LEAST_NAMES, *(text_width(name, _FONT) for name in list(curves)[:named])])
+    svg = ElementTree.Element(
+        "svg",
+        {"viewBox": f"0 0 {width} {HEIGHT}", "role": "img", "aria-label": "Latency against sequence length"},
+    )
+    _axes(svg, x, y, lengths, seconds)
     for place, (name, members) in enumerate(curves.items()):
         look = styles[next(iter(members.values())).case]
         points = [(x(n), y(found.timed.value)) if (found := members.get(n)) and found.timed else None for n in lengths]
         _curve(svg, look, points)
-        if place < _MOST_NAMES:
+        if place < named:
             _name(svg, look, name, place)
+    if named < len(curves):
+        _text(svg, f"and {len(curves) - named} more", _END + _SAMPLE, _middle(named) + 4, "start")
     return ElementTree.tostring(svg, encoding="unicode")
+
+
+def text_width(text: str, font: int) -> int:
+    """Return the width of a text in a font of that size, which no text in the fonts of the page exceeds by much."""
+    return math.ceil(_WIDEST * font * len(text))
 
 
 def _scale(low: float, high: float, first: float, last: float) -> Scale:
@@ -61,8 +75,8 @@ def _scale(low: float, high: float, first: float, last: float) -> Scale:
 
 
 def _axes(svg: ElementTree.Element, x: Scale, y: Scale, lengths: Sequence[int], seconds: Sequence[float]) -> None:
-    right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
-    across, up = length_axis(lengths, WIDTH - _LEFT - _RIGHT - 28), second_axis(seconds, "latency")
+    right, bottom = _END, HEIGHT - _BOTTOM
+    across, up = length_axis(lengths, _END - _LEFT - 28), second_axis(seconds, "latency")
     for value, text in zip(across["tickvals"], across["ticktext"], strict=True):
         _line(svg, x(value), _TOP, x(value), bottom)
         _text(svg, text, x(value), bottom + 18, "middle")
@@ -86,10 +100,14 @@ def _curve(svg: ElementTree.Element, look: Look, points: Sequence[tuple[float, f
 
 
 def _name(svg: ElementTree.Element, look: Look, name: str, place: int) -> None:
-    left, middle = WIDTH - _RIGHT + 14, _TOP + 8 + place * _LINE_HEIGHT
+    left, middle = _END + 14, _middle(place)
     sample = {"d": f"M{left} {middle}h22", "stroke-width": f"{look.width}"} | _painted("stroke", look)
     ElementTree.SubElement(svg, "path", sample)
-    _text(svg, name, left + 28, middle + 4, "start")
+    _text(svg, name, _END + _SAMPLE, middle + 4, "start")
+
+
+def _middle(place: int) -> int:
+    return _TOP + 8 + place * _LINE_HEIGHT
 
 
 def _painted(attribute: str, look: Look) -> dict[str, str]:
@@ -105,6 +123,6 @@ def _line(svg: ElementTree.Element, x1: float, y1: float, x2: float, y2: float) 
 
 def _text(svg: ElementTree.Element, text: str, x: float, y: float, anchor: str) -> None:
     element = ElementTree.SubElement(
-        svg, "text", {"x": f"{x}", "y": f"{y}", "text-anchor": anchor, "font-size": "13", "fill": "currentColor"}
+        svg, "text", {"x": f"{x}", "y": f"{y}", "text-anchor": anchor, "font-size": f"{_FONT}", "fill": "currentColor"}
     )
     element.text = text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from xml.etree import ElementTree
+
 import pytest
 
 from dctbench import analysis
@@ -9,6 +12,7 @@ from dctbench.analysis import Payoff
 from dctbench.analysis.atlas import Sheet, atlas
 from dctbench.analysis.crossover import beside_reference
 from dctbench.model import Result
+from dctbench.page.atlas import drawing
 from dctbench.wording.atlas import answer, cell
 from dctbench.wording.labels import Labels
 from tests.support.made import result
@@ -45,6 +49,18 @@ def test_each_machine_has_its_own_crossing() -> None:
     assert answer(sheet, "sdpa", Labels([])) == (
         "On 3 of 4 machines some method is faster than sdpa between n = 256 and 4096."
     )
+
+
+def test_a_long_name_is_within_the_drawing() -> None:
+    name = "my_package.attention:AnEspeciallyLongNameOfAMethod"
+    results = [replace(one, case=replace(one.case, implementation=name, ratio=None)) if one.case.ratio else one
+               for one in run(700.0)]  # fmt: skip
+    [sheet] = sheets(here=results)
+    svg = ElementTree.fromstring(drawing(sheet.rows["here"], sheet.columns, sheet.lengths))
+    [label] = [element for element in svg.iter("text") if element.text == name]
+    assert float(label.attrib["x"]) - 0.55 * 12 * len(name) > 0
+    right = max(float(circle.attrib["cx"]) for circle in svg.iter("circle"))
+    assert float(label.attrib["x"]) < right < float(svg.attrib["viewBox"].split()[2])
 
 
 def test_lengths_beyond_a_crossing_at_which_nothing_is_told_are_named() -> None:

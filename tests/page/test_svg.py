@@ -71,5 +71,26 @@ def to_seconds(text: str) -> float:
     return float(number) * {"s": 1, "ms": 1e-3, "µs": 1e-6}[unit]
 
 
+def test_a_long_name_is_within_the_drawing() -> None:
+    name = "my_package.attention:AnEspeciallyLongNameOfAMethod"
+    svg = drawing(result("sdpa", 512, 1e-3), result(name, 512, 2e-3))
+    assert svg is not None
+    [label] = [element for element in svg.iter("text") if element.text == name]
+    width = float(svg.attrib["viewBox"].split()[2])
+    assert float(label.attrib["x"]) + 0.55 * 13 * len(name) < width
+
+
+@pytest.mark.parametrize(
+    ("count", "names", "more"), [(22, 22, []), (23, 21, ["and 2 more"]), (40, 21, ["and 19 more"])]
+)
+def test_lines_without_a_name_are_counted(count: int, names: int, more: list[str]) -> None:
+    svg = drawing(*(result("dct-x", 4096, 1e-3 * ratio, ratio=ratio) for ratio in range(1, count + 1)))
+    assert svg is not None
+    texts = [element for element in svg.iter("text") if element.text and element.text.startswith(("dct-x", "and "))]
+    assert len([element for element in texts if element.text and element.text.startswith("dct-x")]) == names
+    assert [element.text for element in texts if element.text and element.text.startswith("and ")] == more
+    assert max(float(element.attrib["y"]) for element in texts) <= HEIGHT
+
+
 def test_nothing_timed_is_no_chart() -> None:
     assert drawing(result("sdpa", 512, None, status="oom")) is None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dctbench.cli.terminal.files import write_whole
 from dctbench.model import Case, Result
-from dctbench.page.html import MARK
+from dctbench.page.assets import MARK
 from dctbench.scheduler.events import CaseFinished, Event
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep

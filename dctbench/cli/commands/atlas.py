@@ -23,7 +23,8 @@ from dctbench.cli.options.click_ext import (
 from dctbench.cli.tables.records import print_records
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.progress import Display
-from dctbench.page.atlas import MARK, atlas_html
+from dctbench.page.assets import MARK
+from dctbench.page.atlas import atlas_html
 from dctbench.wording import atlas as words
 from dctbench.wording.labels import Labels
 

@@ -30,7 +30,8 @@ from dctbench.compare import outcome
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.compare.history import ChangePoint, History, change_points, find_case, history
 from dctbench.compare.stored import NoResultsError, compare_stored
-from dctbench.page.html import MARK, html
+from dctbench.page.assets import MARK
+from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, known_reference, recorded, resolve, usual_reference
 from dctbench.store import masked, open_store
 from dctbench.text.sanitize import sanitize_text

@@ -14,7 +14,7 @@ from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.errors import UsageError
 from dctbench.exporters.registry import FORMATS
 from dctbench.model import Run
-from dctbench.page.html import MARK as PAGE
+from dctbench.page.assets import MARK as PAGE
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, RUN, result
