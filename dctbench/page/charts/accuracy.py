@@ -12,7 +12,7 @@ from dctbench.analysis.resolution import Acuity
 from dctbench.analysis.scores import Score
 from dctbench.catalog import Kind
 from dctbench.model import Case, ratio_words
-from dctbench.page.charts.axes import Figure, second_axis
+from dctbench.page.charts.axes import Figure, error_bars, second_axis
 from dctbench.page.palette import NEUTRAL, Look
 from dctbench.stats.robust import Interval
 from dctbench.wording.accuracy import accuracy_words, kept_words, resolution_words, standing_words, trained_with
@@ -113,12 +113,7 @@ def _method(score: Score, counted: Score, cost: Cost, look: Look, about: Sequenc
 def _bar(value: float, interval: Interval | None, look: Look) -> Figure:
     if interval is None:
         return {"visible": False}
-    return _bars([interval.high - value], [value - interval.low], look.color)
-
-
-def _bars(above: Sequence[float], below: Sequence[float], color: str) -> Figure:
-    return {"type": "data", "symmetric": False, "array": list(above), "arrayminus": list(below), "color": color,
-            "thickness": 1.2, "width": 3}  # fmt: skip
+    return error_bars([interval.high - value], [value - interval.low], look.color)
 
 
 def kept_chart(shown: Sequence[tuple[str, TaskResults]], styles: Mapping[Case, Look]) -> Figure | None:
@@ -169,7 +164,7 @@ def _kept_line(members: Sequence[Compared], word: str, look: Look, *, first: boo
         "hovertemplate": "%{fullData.name}, ratio %{x}<br>%{customdata}<extra></extra>",
         "line": {"color": look.color, "dash": "solid" if first else "dot", "width": 2},
         "marker": {"color": look.color, "size": 9, "symbol": look.symbol if first else f"{look.symbol}-open"},
-        "error_y": _bars([s.high - s.value for s in shares], [s.value - s.low for s in shares], look.color),
+        "error_y": error_bars([s.high - s.value for s in shares], [s.value - s.low for s in shares], look.color),
     }  # fmt: skip
 
 
@@ -205,7 +200,7 @@ def acuity_chart(found: Sequence[Acuity], styles: Mapping[Case, Look]) -> Figure
         if one.intervals:
             above = [interval.high - mean for interval, mean in zip(one.intervals, one.means, strict=True)]
             below = [mean - interval.low for interval, mean in zip(one.intervals, one.means, strict=True)]
-            line["error_y"] = _bars(above, below, look.color)
+            line["error_y"] = error_bars(above, below, look.color)
         traces.append(line)
     return {
         "data": traces,

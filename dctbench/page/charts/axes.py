@@ -1,4 +1,4 @@
-"""Axes with readable ticks: lengths as powers of two, times with their units, never 1.0000e+00."""
+"""Axes with readable ticks: lengths as powers of two, times with their units. And what the marks of charts share."""
 
 from __future__ import annotations
 
@@ -43,6 +43,17 @@ def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> 
     if sum(0.98 * min(seconds) <= tick <= 1.02 * max(seconds) for tick in ticks) < 2:
         ticks = _even_ticks(seconds)
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
+
+
+def error_bars(above: Sequence[float], below: Sequence[float], color: str) -> Figure:
+    """Return bars that reach so far above and below each mark."""
+    return {"type": "data", "symmetric": False, "array": list(above), "arrayminus": list(below), "color": color,
+            "thickness": 1.2, "width": 3}  # fmt: skip
+
+
+def four_digits(value: float) -> float:
+    """Return a number with four significant digits, which is as much as can be seen."""
+    return float(f"{value:.4g}")
 
 
 def _decimal_ticks(values: Sequence[float], most_decades: int) -> list[float]:

@@ -7,7 +7,7 @@ from html import escape
 
 from dctbench.compare.history import ChangePoint, History, Point
 from dctbench.page.charts.axes import Figure
-from dctbench.page.palette import looks
+from dctbench.page.palette import NEUTRAL, looks
 from dctbench.text.format import format_ratio
 from dctbench.wording.cells import interval_words
 from dctbench.wording.history import when
@@ -31,7 +31,7 @@ def history_chart(found: History, changes: Sequence[ChangePoint]) -> Figure:
             "shapes": [
                 {
                     "type": "line", "xref": "x", "yref": "paper", "x0": change.position - 0.5,
-                    "x1": change.position - 0.5, "y0": 0, "y1": 1, "line": {"color": "#7d8590", "dash": "dot"},
+                    "x1": change.position - 0.5, "y0": 0, "y1": 1, "line": {"color": NEUTRAL, "dash": "dot"},
                 }
                 for change in changes
             ],
@@ -82,7 +82,7 @@ def _levels(points: Sequence[Point], changes: Sequence[ChangePoint]) -> Figure:
         y += [height, height, None]
     return {
         "type": "scatter", "mode": "lines", "name": "median of the level", "x": x, "y": y, "connectgaps": False,
-        "hoverinfo": "skip", "line": {"color": "#7d8590", "width": 2},
+        "hoverinfo": "skip", "line": {"color": NEUTRAL, "width": 2},
     }  # fmt: skip
 
 

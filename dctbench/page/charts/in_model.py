@@ -7,7 +7,7 @@ from html import escape
 
 from dctbench.analysis.in_model import InModel, Quality, Replaced
 from dctbench.model import Case
-from dctbench.page.charts.axes import Figure
+from dctbench.page.charts.axes import Figure, error_bars
 from dctbench.page.palette import NEUTRAL, Look
 from dctbench.wording.in_model import change_words, metric_words, quality_words
 from dctbench.wording.summary import speedup_with_interval
@@ -75,7 +75,9 @@ def _method(one: Replaced, metric: str, look: Look) -> list[Figure]:
     intervals = [quality.interval for *_, quality in points]
     error_x: Figure = {"visible": False}
     if one.speedup.low is not None and one.speedup.high is not None:
-        error_x = _bars([one.speedup.high - ratio] * len(points), [ratio - one.speedup.low] * len(points), look.color)
+        error_x = error_bars(
+            [one.speedup.high - ratio] * len(points), [ratio - one.speedup.low] * len(points), look.color
+        )
     return [
         {
             "type": "scatter", "mode": "lines+markers", "name": name, "legendgroup": case.id,
@@ -84,15 +86,10 @@ def _method(one: Replaced, metric: str, look: Look) -> list[Figure]:
             "line": {"color": look.color, "dash": "dot", "width": 1.2},
             "marker": {"color": look.color, "size": [size for _, size, _ in points], "symbol": symbol},
             "error_x": error_x,
-            "error_y": _bars(
+            "error_y": error_bars(
                 [0.0 if i is None else i.high - q.value for i, (*_, q) in zip(intervals, points, strict=True)],
                 [0.0 if i is None else q.value - i.low for i, (*_, q) in zip(intervals, points, strict=True)],
                 look.color,
             ),
         }
     ]  # fmt: skip
-
-
-def _bars(above: list[float], below: list[float], color: str) -> Figure:
-    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "color": color,
-            "thickness": 1.2, "width": 3}  # fmt: skip

@@ -10,6 +10,7 @@ from dctbench.compare import ComparisonOutcome
 from dctbench.compare.judgement import LATENCY
 from dctbench.model import Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
+from dctbench.page.palette import NEUTRAL
 from dctbench.text.format import format_ratio
 from dctbench.wording.verdict_cells import labels_of
 from dctbench.wording.verdict_numbers import both, change
@@ -21,7 +22,7 @@ _LOOKS = {
     VerdictKind.SLOWER: ("slower", "#d9600f", "triangle-right"),
     VerdictKind.FASTER: ("faster", "#7a6fd0", "triangle-left"),
     VerdictKind.INCONCLUSIVE: ("inconclusive", "#b8860b", "diamond-open"),
-    VerdictKind.PASS: ("within the tolerance", "#7d8590", "circle"),
+    VerdictKind.PASS: ("within the tolerance", NEUTRAL, "circle"),
 }
 _TICKS = {
     2.0: (0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5),
@@ -132,7 +133,7 @@ def _raw(drawn: Sequence[Verdict], names: Sequence[str]) -> list[Figure]:
         "y": [name for name, _ in rows],
         "customdata": [_hover(verdict) for _, verdict in rows],
         "hovertemplate": "%{y}<br>raw %{x:.2f}x<br>%{customdata}<extra></extra>",
-        "marker": {"color": "#7d8590", "symbol": "circle-open", "size": 8, "opacity": 0.6},
+        "marker": {"color": NEUTRAL, "symbol": "circle-open", "size": 8, "opacity": 0.6},
     }
     return [marks]
 
@@ -167,12 +168,12 @@ def _ticks(low: float, high: float) -> Figure:
 
 def _band(tolerance: float) -> Figure:
     return {"type": "rect", "xref": "x", "yref": "paper", "x0": 1 / (1 + tolerance), "x1": 1 + tolerance, "y0": 0,
-            "y1": 1, "fillcolor": "#7d8590", "opacity": 0.15, "line": {"width": 0}, "layer": "below"}  # fmt: skip
+            "y1": 1, "fillcolor": NEUTRAL, "opacity": 0.15, "line": {"width": 0}, "layer": "below"}  # fmt: skip
 
 
 def _line() -> Figure:
     return {"type": "line", "xref": "x", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1,
-            "line": {"color": "#7d8590", "width": 1.5}}  # fmt: skip
+            "line": {"color": NEUTRAL, "width": 1.5}}  # fmt: skip
 
 
 def band_words(tolerance: float) -> str:

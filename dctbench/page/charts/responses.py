@@ -8,7 +8,7 @@ from html import escape
 
 from dctbench.analysis import Timeliness
 from dctbench.machine.periodic import UNKNOWN
-from dctbench.page.charts.axes import Figure, second_axis
+from dctbench.page.charts.axes import Figure, four_digits, second_axis
 from dctbench.page.charts.samples import MOST_MARKS, evenly
 from dctbench.page.palette import NEUTRAL, Look
 from dctbench.wording.timeliness import CAUSES
@@ -47,8 +47,8 @@ def distribution(curves: Sequence[Curve]) -> Figure:
         room = MOST_MARKS // max(1, len(curves))
         slowest = max(0, count - min(_SLOWEST, room // 2))
         kept = [*evenly(range(slowest), room // 2), *range(slowest, count)]
-        x = [_short(ordered[i]) for i in kept]
-        y = [_short((calls - i) / calls) for i in kept]
+        x = [four_digits(ordered[i]) for i in kept]
+        y = [four_digits((calls - i) / calls) for i in kept]
         least = min(least, 1 / calls)
         seconds += x
         traces.append(
@@ -83,7 +83,7 @@ def in_order(curves: Sequence[Curve]) -> Figure:
         room = MOST_MARKS // max(1, len(curves))
         marked, were_late = evenly(late, room // 2), set(late)
         shown = sorted({*evenly(range(len(curve.kept.responses)), room - len(marked)), *marked})
-        y = [_short(curve.kept.responses[i]) for i in shown]
+        y = [four_digits(curve.kept.responses[i]) for i in shown]
         words = [f"late: {causes.get(i, CAUSES[UNKNOWN])}" if i in were_late else "in time" for i in shown]
         seconds += y
         traces.append(
@@ -125,7 +125,3 @@ def _line(axis: str, at: float) -> Figure:
         "type": "line", axis + "ref": axis, across + "ref": "paper", axis + "0": at, axis + "1": at,
         across + "0": 0, across + "1": 1, "line": {"color": NEUTRAL, "dash": "dot"},
     }  # fmt: skip
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")

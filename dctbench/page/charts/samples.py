@@ -9,7 +9,7 @@ from html import escape
 from typing import TypeVar
 
 from dctbench.analysis import Stability, samples_by_round
-from dctbench.page.charts.axes import Figure, second_axis
+from dctbench.page.charts.axes import Figure, four_digits, second_axis
 from dctbench.page.palette import NEUTRAL, Look
 
 Item = TypeVar("Item")
@@ -50,7 +50,7 @@ def strips(lanes: Sequence[Lane]) -> Figure:
         again = evenly(lane.stability.retaken, marks_per_lane(lanes) // 4)
         kept = positions(len(summary.samples), lane.stability.flagged, marks_per_lane(lanes) - len(again) - 1)
         places = _places(lane)
-        x = [_short(summary.samples[i]) for i in kept]
+        x = [four_digits(summary.samples[i]) for i in kept]
         y = [number + _HEIGHT * (places[i].across - 0.5) for i in kept]
         traces.append(_marks(lane, x, y, kept) | {"hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>"})
         traces.append(_latency(lane, number))
@@ -58,7 +58,7 @@ def strips(lanes: Sequence[Lane]) -> Figure:
             traces.append(
                 {
                     "type": "scatter", "mode": "markers", "name": f"{lane.label}, taken again",
-                    "x": [_short(one) for one in again], "y": [number] * len(again), "showlegend": False,
+                    "x": [four_digits(one) for one in again], "y": [number] * len(again), "showlegend": False,
                     "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
                     "marker": {"color": NEUTRAL, "symbol": "x-thin-open", "size": 8},
                 }
@@ -88,7 +88,7 @@ def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
         y = [number - _EXTENT * max(-1.0, min(1.0, _log(lane, i) / math.log1p(span))) for i in some]
         trace = _marks(lane, x, y, some) | {
             "mode": "lines+markers",
-            "customdata": [_short(summary.samples[i]) for i in some],
+            "customdata": [four_digits(summary.samples[i]) for i in some],
             "hovertemplate": "%{fullData.name}<br>%{customdata:.3s}s<extra></extra>",
             "line": {"color": lane.look.color, "width": 1},
             "connectgaps": False,
@@ -238,8 +238,3 @@ def _lanes(lanes: Sequence[Lane]) -> Figure:
         },
         "height": 110 + 34 * len(lanes),
     }
-
-
-def _short(value: float) -> float:
-    """A time with four significant digits, which is as much as can be seen."""
-    return float(f"{value:.4g}")
