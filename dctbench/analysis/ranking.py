@@ -51,11 +51,6 @@ class Ranking:
         """Those of all cases that may be the fastest."""
         return self.leading(self.ranked)
 
-    @property
-    def fastest_exact(self) -> Summary | None:
-        """The fastest method that computes softmax attention itself."""
-        return next((s for s in self.ranked if s.method.kind is Kind.EXACT), None)
-
     @cached_property
     def _places(self) -> dict[Case, int]:
         return {summary.case: place for place, summary in enumerate(self.ranked)}

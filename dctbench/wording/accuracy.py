@@ -188,22 +188,9 @@ def doubts(found: Compared) -> list[str]:
     if found.shared is not None:
         own, beside = (f"{score.mean:.3f}" for score in found.shared)
         lines.append(f"compared by {pluralize(found.pairs, 'seed')} of both: {own} beside {beside}")
-    solved = solved_words(found)
-    return [*lines, solved] if solved else lines
-
-
-def solved_words(found: Compared) -> str | None:
-    """`solved in 2 of 3` for a method whose seeds fall into two groups; else None."""
-    return None if found.solved is None else f"solved in {found.solved} of {len(found.score.seeds)}"
-
-
-def method_sentence(found: Compared) -> str:
-    """All that is known of a method on a task: `dct-x r=4: worse, -4.2 points (-6.4 to -2.0); keeps 81% (...)`."""
-    parts = [standing_words(found)]
-    if found.kept is not None:
-        parts.append(f"keeps {kept_words(found.kept)} of what attention gains")
-    parts += [words for words in (solved_words(found),) if words]
-    return f"{found.case.name}: {'; '.join([*parts, *remarks(found.score)])}"
+    if found.solved is not None:
+        lines.append(f"solved in {found.solved} of {len(found.score.seeds)}")
+    return lines
 
 
 def headline(results: TaskResults) -> str:

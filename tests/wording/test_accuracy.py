@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dctbench.analysis.accuracy import Doubt, Standing, TaskResults, task_results
+from dctbench.analysis.accuracy import Compared, Doubt, Standing, TaskResults, task_results
 from dctbench.analysis.in_model import Quality
 from dctbench.analysis.resolution import acuities
 from dctbench.model import TaskName
@@ -20,8 +20,8 @@ def suite() -> dict[str, TaskResults]:
     return {str(found.task): found for found in task_results(learned(whole_suite()))}
 
 
-def sentence(suite: dict[str, TaskResults], task: str, method: str) -> str:
-    return next(words.method_sentence(found) for found in suite[task].methods if found.case.name == method)
+def judged(suite: dict[str, TaskResults], task: str, method: str) -> Compared:
+    return next(found for found in suite[task].methods if found.case.name == method)
 
 
 def test_the_answer_of_a_task_names_what_is_as_good_at_which_ratio(suite: dict[str, TaskResults]) -> None:
@@ -46,7 +46,7 @@ def test_a_blind_choice_of_learning_rates_is_told() -> None:
         trained("dct-x", [0.5, 0.52, 0.51], ratio=4, blind=(1, 3)),
     ))  # fmt: skip
     one = next(found for found in found.methods if found.case.implementation == "dct-x")
-    assert words.method_sentence(one).startswith("dct-x r=4: undecided, -30.0 points")
+    assert words.standing_words(one).startswith("undecided, -30.0 points")
     assert "its learning rates were chosen blindly in half of the seeds or more; longer training tells" in words.doubts(
         one
     )
@@ -54,16 +54,17 @@ def test_a_blind_choice_of_learning_rates_is_told() -> None:
 
 
 def test_a_method_is_told_with_its_verdict_its_share_and_its_failures(suite: dict[str, TaskResults]) -> None:
-    assert sentence(suite, "mnist1d", "dct-x r=4") == (
-        "dct-x r=4: better, +4.0 points (+3.0 to +5.0); keeps 110% (107% to 112%) of what attention gains; the best "
-        "learning rate was at the edge of the grid in 1 of 3"
-    )
-    assert sentence(suite, "mnist1d/scrambled", "pool r=4").startswith("pool r=4: worse, -6.0 points (-7.0 to -5.0); ")
-    failed = sentence(suite, "mnist1d", "linformer r=4")
-    assert "undecided" in failed
-    assert "these seeds do not tell" in failed
-    assert "solved in 1 of 3" in failed
-    assert "1 of 3 trainings failed (crashed) and counted at the floor" in failed
+    better = judged(suite, "mnist1d", "dct-x r=4")
+    assert better.kept is not None
+    assert words.standing_words(better) == "better, +4.0 points (+3.0 to +5.0)"
+    assert words.kept_words(better.kept) == "110% (107% to 112%)"
+    assert words.remarks(better.score) == ["the best learning rate was at the edge of the grid in 1 of 3"]
+    worse = judged(suite, "mnist1d/scrambled", "pool r=4")
+    assert words.standing_words(worse) == "worse, -6.0 points (-7.0 to -5.0)"
+    failed = judged(suite, "mnist1d", "linformer r=4")
+    assert words.standing_words(failed).startswith("undecided, ")
+    assert {"these seeds do not tell", "solved in 1 of 3"} <= set(words.doubts(failed))
+    assert "1 of 3 trainings failed (crashed) and counted at the floor" in words.remarks(failed.score)
 
 
 def test_what_a_layer_was_trained_with_is_told_with_its_accuracy() -> None:
@@ -75,9 +76,7 @@ def test_what_a_layer_was_trained_with_is_told_with_its_accuracy() -> None:
         "On mnist1d, n = 40, nystromformer r=4 (with a convolution of 33 taps) is as good as sdpa"
     )
     [one] = [found for found in found.methods if found.case.implementation == "nystromformer"]
-    assert words.method_sentence(one).endswith(
-        "; trained with a convolution of 33 taps, which latency and error leave out"
-    )
+    assert words.remarks(one.score) == ["trained with a convolution of 33 taps, which latency and error leave out"]
 
 
 def test_of_several_ratios_those_that_were_trained_and_held_are_listed() -> None:
@@ -165,8 +164,8 @@ def test_slow_is_explained_by_the_longer_training() -> None:
             trained("sdpa", [0.9], task="mnist1d/4x"), trained("dct-x", [0.9], task="mnist1d/4x", ratio=2),
         )
     )  # fmt: skip
-    text = next(words.method_sentence(one) for one in found.methods if one.case.ratio == 2)
-    assert text.startswith("dct-x r=2: slow, 0.0 points after longer training, -30.0 points (-30.2 to -29.8)")
+    text = next(words.standing_words(one) for one in found.methods if one.case.ratio == 2)
+    assert text.startswith("slow, 0.0 points after longer training, -30.0 points (-30.2 to -29.8)")
 
 
 def test_what_is_as_good_only_by_itself_is_said() -> None:
