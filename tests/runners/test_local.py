@@ -70,6 +70,7 @@ def test_a_case_has_every_metric_and_details_of_the_call(runner: LocalRunner) ->
     assert not [text for text in map(message, result.warnings) if not text.startswith("latency: ")]
     assert {m.metric for m in result.measurements} == {
         "setup", "first_call", "latency", "memory.tensor", "memory.state", "flops", "error.noise", "error.smooth",
+        "cosine.noise", "cosine.smooth",
     }  # fmt: skip
     latency = result.measurement("latency")
     assert latency is not None

@@ -73,7 +73,7 @@ def test_with_json_standard_output_is_the_promised_document_and_nothing_else(cli
 def test_csv_has_one_row_per_case_and_metric_and_markdown_a_table(cli: Cli) -> None:
     text = cli(*SWEEP, "--format", "csv").out
     records = list(csv.DictReader(io.StringIO(text)))
-    assert len(records) == 6 * 8
+    assert len(records) == 6 * 10
     assert {record["metric"] for record in records} >= {"latency", "flops", "error.smooth"}
     assert all(float(record["value"]) > 0 for record in records)
     markdown = cli("run", "--impl", "none", *TINY, "--format", "md").out

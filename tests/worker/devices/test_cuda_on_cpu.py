@@ -26,7 +26,8 @@ from tests.support.nvml import FakeNvml
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
 CASE: dict[str, Any] = {"seq_len": 64, "heads": 2, "head_dim": 8, "device": "cuda:0"}
 DEVICE_FIGURES = {"latency", "queued_time", "kernel_time", "memory.tensor", "memory.process", "memory.state", "setup",
-                  "first_call", "flops", "error.noise", "error.smooth"}  # fmt: skip
+                  "first_call", "flops", "error.noise", "error.smooth",
+                  "cosine.noise", "cosine.smooth"}  # fmt: skip
 
 Make = Callable[..., Gpu]
 
