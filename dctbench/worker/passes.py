@@ -42,7 +42,7 @@ from dctbench.worker.workload import (
 LAUNCH_BOUND = 0.1
 """A call is launch-bound if the device waits for the host for more than this share of its latency."""
 REMEMBERED = 4
-"""A call that takes less than this part of its latency with inputs that came before seems to remember its outputs."""
+"""A call that is more than so many times as fast with inputs that it had before seems to remember its outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +158,16 @@ def other_passes(
 def _check_remembers_nothing(collected: Collected, repeated: float) -> None:
     """Refuse the energy of calls that are far faster than those whose latency was taken, whose inputs were new.
 
-    New inputs would cost energy between the calls, so that those of this pass come again and again.
+    Writing new inputs between the calls would cost energy, so this pass uses the same few again and again.
 
     Raises:
-        UnsupportedError: when `repeated`, their seconds, are less than a REMEMBERED-th of the latency.
+        UnsupportedError: when the latency is more than REMEMBERED times `repeated`, the seconds of such a call.
     """
     [latency] = [each.samples for each in collected.measurements if each.metric == "latency"]
     if REMEMBERED * repeated < statistics.median(latency):
         raise UnsupportedError(
-            f"calls with inputs that came before take {repeated:.2g} s, and others {statistics.median(latency):.2g} s"
+            f"a call takes {repeated:.2g} s with inputs that it had before, and {statistics.median(latency):.2g} s with new"
+            " ones: it seems to remember its outputs"
         )
 
 

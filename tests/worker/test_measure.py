@@ -28,7 +28,8 @@ from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics.latency import ImplausibleError, Sampling
 from dctbench.worker.metrics.output import WrongOutputError
 from dctbench.worker.passes import Untimed
-from tests.support.hostile import Good, RemembersWholeInputs
+from tests.support.hostile import Good
+from tests.support.remembering import RemembersWholeInputs
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -65,7 +66,7 @@ def test_every_release_has_new_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
         return found
 
     monkeypatch.setattr(periodic, "release", counting)
-    case = Case("tests.support.hostile:RemembersWholeInputs", 64, heads=2, head_dim=8, period=1e-3, deadline=1.0)
+    case = Case("tests.support.remembering:RemembersWholeInputs", 64, heads=2, head_dim=8, period=1e-3, deadline=1.0)
     assert measured(case).status == "ok"
     [(calls, computations)] = computed
     assert computations == calls > 20
