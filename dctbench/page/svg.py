@@ -15,7 +15,7 @@ from dctbench.wording.labels import Labels
 HEIGHT = 420
 _LEFT, _TOP, _BOTTOM = 70, 14, 46
 _END = 590
-"""Where the lines end and their names begin, which the drawing is as wide as."""
+"""Where the lines end and their names begin. What the names need is added to the width."""
 _SAMPLE, _LEAST_NAMES = 42, 128
 _FONT, _LINE_HEIGHT = 13, 18
 _MOST_NAMES = (HEIGHT - _TOP) // _LINE_HEIGHT

@@ -164,10 +164,11 @@ def _check_remembers_nothing(collected: Collected, repeated: float) -> None:
         UnsupportedError: when the latency is more than REMEMBERED times `repeated`, the seconds of such a call.
     """
     [latency] = [each.samples for each in collected.measurements if each.metric == "latency"]
-    if REMEMBERED * repeated < statistics.median(latency):
+    new = statistics.median(latency)
+    if REMEMBERED * repeated < new:
         raise UnsupportedError(
-            f"a call takes {repeated:.2g} s with inputs that it had before, and {statistics.median(latency):.2g} s with new"
-            " ones: it seems to remember its outputs"
+            f"a call takes {repeated:.2g} s with inputs that it had before, and {new:.2g} s with new ones: "
+            "it seems to remember its outputs"
         )
 
 
