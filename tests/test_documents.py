@@ -15,8 +15,11 @@ import pytest
 import yaml
 
 from benchmarks import architecture, documents
+from dctbench import catalog
 from dctbench.cli import cli
 from dctbench.model import STATUSES, VerdictKind
+from dctbench.spec import suites
+from dctbench.spec.grid import expand_cases
 from dctbench.spec.suites import parse
 from dctbench.wording.verdict_markdown import MARKER
 from tests.support import ROOT
@@ -57,6 +60,41 @@ def test_figures_are_those_of_the_committed_result_files(path: Path) -> None:
 def test_some_documents_state_figures() -> None:
     stated = {found["file"] for path in DOCUMENTS for found in documents.BLOCK.finditer(path.read_text("utf-8"))}
     assert {"reports/gallery/quick.json", "benchmarks/gate_rates.jsonl", "benchmarks/pair_noise.json"} <= stated
+
+
+NUMBERS = {"four": 4, "six": 6, "ten": 10}
+
+
+def number_before(pattern: str, text: str) -> int | None:
+    """The number that stands before a word, as a figure or as a word."""
+    found = re.search(rf"(\w+) {pattern}", text)
+    return None if found is None else NUMBERS.get(found[1]) or int(found[1])
+
+
+def test_the_table_of_suites_states_what_they_hold() -> None:
+    text = (ROOT / "docs" / "suites.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", text, re.MULTILINE))
+    assert table.keys() == set(suites.shipped())
+    counted = {"methods": 0, "tasks": 0, "seeds": 0, "lengths": 0}
+    for name, purpose in table.items():
+        suite = suites.load(name)
+        holds = {"methods": len(suite.axes["impl"]), "tasks": len(suite.axes["task"]), "seeds": suite.settings.rounds}
+        for what, number in holds.items():
+            if (said := number_before(what, purpose)) is not None:
+                counted[what] += 1
+                assert said == number, (name, what)
+        if lengths := re.search(r"(\d+) to (\d{4,})", purpose):
+            counted["lengths"] += 1
+            assert [int(length) for length in lengths.groups()] == [suite.axes["seq"][0], suite.axes["seq"][-1]], name
+    assert counted == {"methods": 3, "tasks": 2, "seeds": 2, "lengths": 2}
+    assert number_before("short cases", table["ci"]) == len(
+        expand_cases(suites.load("ci").axes, catalog.IMPLEMENTATIONS)
+    )
+    long, purpose = suites.load("accuracy-long").axes, table["accuracy-long"]
+    [(first, last, methods)] = re.findall(r"ratios (\d+) to (\d+) \((\d+) with their ratios\)", purpose)
+    assert [int(first), int(last)] == [long["ratio"][0], long["ratio"][-1]]
+    compressing = [name for name in long["impl"] if catalog.implementation(name).uses_ratio]
+    assert int(methods) == len(long["impl"]) + len(compressing) * (len(long["ratio"]) - 1)
 
 
 # Commands

@@ -14,7 +14,14 @@ from dctbench.analysis.crossover import beside_reference
 from dctbench.errors import UsageError
 from dctbench.model import Case
 from dctbench.runs.gallery import is_result_file, problems
-from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, from_file, recorded
+from dctbench.runs.lookup import (
+    RecordedRun,
+    check_compressed_one_way,
+    disclosure,
+    forwarded,
+    from_file,
+    recorded,
+)
 from dctbench.runs.machines import by_machine, machine_name
 from dctbench.scheduler.events import Listener, Notice, ignore
 from dctbench.spec.axes import check_given
@@ -63,11 +70,15 @@ def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
     are. A method is always compared with the reference of the same run.
 
     Raises:
-        UsageError: when a source cannot be read, or none has anything to compare.
+        UsageError: when a source cannot be read, none has anything to compare, or the reference was measured at several
+            ratios or numbers kept.
         StoreError: when a store cannot be read.
     """
     latest: dict[str, dict[Case, tuple[RecordedRun, Speedup]]] = {}
+    compressions: set[tuple[float, int]] = set()
     for whole in _runs(request.sources, listener):
+        compressions |= {case.compression for case in whole.plan if case.implementation == request.reference}
+        check_compressed_one_way(request.reference, compressions)
         for part in by_machine(whole):
             for case, speedup in beside_reference(part.summaries, request.reference).items():
                 if speedup is None:

@@ -6,7 +6,7 @@ order. Code that shows results takes a `RecordedRun` and need not know where it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -119,13 +119,22 @@ def known_reference(name: str, measured: Iterable[Case]) -> str:
         compressions.setdefault(case.implementation, set()).add(case.compression)
     if name not in compressions:
         raise catalog.unknown("reference in this run", name, compressions)
-    if (number := len(compressions[name])) > 1:
+    check_compressed_one_way(name, compressions[name])
+    return name
+
+
+def check_compressed_one_way(reference: str, compressions: Collection[tuple[float, int]]) -> None:
+    """Refuse a reference that was measured at several ratios or numbers kept: no ratio to it would say to which.
+
+    Raises:
+        UsageError: naming the flag.
+    """
+    if len(compressions) > 1:
         raise UsageError(
-            f"--reference {name}: it was measured with {number} ratios or numbers kept, and a reference has one "
-            "latency per length",
+            f"--reference {reference}: it was measured with {len(compressions)} ratios or numbers kept, and a "
+            "reference has one latency per length",
             hint="name a method that does not compress, such as sdpa",
         )
-    return name
 
 
 def usual_reference(runs: Iterable[RecordedRun]) -> str | None:

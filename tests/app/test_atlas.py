@@ -92,6 +92,21 @@ def test_two_machines_of_one_name_have_a_row_each(tmp_path: Path) -> None:
     assert [set(sheet.rows) for sheet in made.sheets] == [names]
 
 
+def test_a_reference_of_several_ratios_is_refused_also_if_each_is_of_another_run(tmp_path: Path) -> None:
+    source = str(tmp_path / "results.sqlite")
+    with open_store(source, create=True) as store:
+        for number, ratio in enumerate((4, 8)):
+            results = in_two_rounds(
+                result(name, n, 1e-6 * n, ratio=of)
+                for n in (512, 1024)
+                for name, of in (("sdpa", None), ("dct-kv", ratio), ("linformer", None))
+            )
+            import_run(store, replace(RUN, id=f"{number}" * 16), [ENVIRONMENT], results)
+    with pytest.raises(UsageError, match=r"^--reference dct-kv: it was measured with 2 ratios or numbers kept"):
+        make_atlas(AtlasRequest(sources=[source], reference="dct-kv"))
+    assert make_atlas(AtlasRequest(sources=[source], reference="linformer")).sheets
+
+
 @pytest.mark.parametrize("ask", [gallery_problems, lambda sources: make_atlas(AtlasRequest(sources=sources))])
 def test_a_source_that_the_system_refuses_is_named_in_a_sentence(ask: Callable[[list[str]], object]) -> None:
     """Python 3.14 and later say of it that it does not exist."""
