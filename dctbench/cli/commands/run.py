@@ -59,7 +59,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 @click.option("--no-energy", cls=Flag, section=HOW, is_flag=True,
               help="Leave out the energy of a call, which takes a few seconds per case.")  # fmt: skip
 @click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME",
-              help="Sample a case no longer than this, and end one whose call takes longer.")  # fmt: skip
+              help="Sample a case no longer than this. End one whose call or whole training takes longer.")  # fmt: skip
 @click.option("--samples", cls=Flag, section=HOW, type=click.IntRange(1, MAX_SAMPLES_ASKED), metavar="N",
               help="The least samples of a case over all rounds, and its calls on a schedule.")  # fmt: skip
 @click.option("--priority", cls=Flag, section=HOW, is_flag=True,
