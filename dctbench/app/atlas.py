@@ -80,10 +80,14 @@ def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
         compressions |= {case.compression for case in whole.plan if case.implementation == request.reference}
         check_compressed_one_way(request.reference, compressions)
         for part in by_machine(whole):
+            fingerprint = part.results[0].fingerprint
+            if not fingerprint:  # two such runs may be of two machines
+                listener(Notice(f"warning: left out: run {part.run.short_id} has results that name no environment"))
+                continue
             for case, speedup in beside_reference(part.summaries, request.reference).items():
                 if speedup is None:
                     continue
-                here = latest.setdefault(part.results[0].fingerprint, {})
+                here = latest.setdefault(fingerprint, {})
                 if case not in here or here[case][0].run.started_at < part.run.started_at:
                     here[case] = (part, speedup)
     if not latest:

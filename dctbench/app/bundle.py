@@ -109,7 +109,7 @@ def _whole(folder: Path) -> Iterator[Path]:
     parent = folder.absolute().parent
     with _in_words(folder):
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = OwnedFolder(".bundle-", parent)
+        temporary = OwnedFolder(".dctbench-bundle-", parent)
     with temporary:
         partial = temporary.path / "bundle"  # nobody else may read the folder around it
         with _in_words(folder):

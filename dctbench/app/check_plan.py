@@ -15,10 +15,11 @@ from dctbench.compare import CONTROL, Rules
 from dctbench.model import Case
 from dctbench.runners.local import LocalRunner
 from dctbench.runs.lookup import RecordedRun
-from dctbench.scheduler.events import Listener, SideName
+from dctbench.scheduler.events import Listener, Notice, SideName
 from dctbench.scheduler.plan import Plan, make_plan, plan_cases
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
+from dctbench.spec.gate import GateRules
 from dctbench.spec.grid import Compression
 from dctbench.spec.suites import Suite
 from dctbench.store import results_of_machine
@@ -87,7 +88,7 @@ class CheckPlan:
         A case whose latency compares with none has one process, and a training no more seeds than base.
         """
         pairs = range(self.rules.pairs, self.rules.max_pairs + 1)
-        alone = self.untimed(stored) if comparable else self.judged
+        alone = self.untimed(stored) if comparable else frozenset(self.judged)
         seeds = {summary.case: max(summary.seeds(ACCURACY), default=1) for summary in stored}
         numbers = {
             case: _at_most(pairs, seeds.get(case, 1)) if case.task is not None else _ONCE if case in alone else pairs
@@ -130,14 +131,14 @@ class CheckPlan:
             for one in (case, self.counterparts[case])
         }
 
-    def untimed(self, stored: Sequence[Summary]) -> list[Case]:
+    def untimed(self, stored: Sequence[Summary]) -> frozenset[Case]:
         """Return the judged cases without a latency in a baseline, or without one of the reference beside them.
 
         Latencies of another environment do not count.
         """
-        ran = [one.case for one in stored if one.status == "ok" and one.fingerprint == self.fingerprint]
+        ran = {one.case for one in stored if one.status == "ok" and one.fingerprint == self.fingerprint}
         beside = {case.shape for case in ran if case.implementation == self.rules.reference}
-        return [case for case in self.judged if case not in ran or case.shape not in beside]
+        return frozenset(case for case in self.judged if case not in ran or case.shape not in beside)
 
 
 def plan_check(
@@ -182,6 +183,8 @@ def plan_check(
     if rules.at and not any(rules.budgeted(case) for case in judged):
         there = ", ".join(f"{axis} = {value}" for axis, value in rules.at.items())
         raise errors.UsageError(f"--at: no case of this check has {there}", hint="name a place that is measured")
+    for text in _without_effect(given, judged):
+        listener(Notice(f"warning: {text}"))
     counterparts = _counterparts(request.base_impl, judged, runner)
     if baseline is None or request.further_baselines:  # beside one stored run latencies are advisory anyway
         stored = None if baseline is None else [one for one in baseline.summaries if one.fingerprint == fingerprint]
@@ -190,6 +193,18 @@ def plan_check(
     if baseline is None:
         base = plan_cases(dict.fromkeys([*counterparts.values(), *beside]), settings, runner, known)
     return CheckPlan(suite, rules, plan, base, judged, beside, counterparts, fingerprint)
+
+
+def _without_effect(given: GateRules, judged: Sequence[Case]) -> list[str]:
+    """Name the rules that change no verdict of these cases, in a sentence each."""
+    found = []
+    if given.at and not given.limits:
+        found.append("--at has no effect: it says where budgets apply, and none is given")
+    if given.confidence is not None and not given.limits.keys() & {"latency_p99", "miss_rate"}:
+        found.append("--confidence has no effect without --max-latency-p99 or --max-miss-rate")
+    if given.max_accuracy_drop is not None and all(case.task is None for case in judged):
+        found.append("--max-accuracy-drop has no effect: this check trains no model (--task)")
+    return found
 
 
 def _beside_the_other(side: Plan) -> Plan:

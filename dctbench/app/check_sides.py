@@ -61,7 +61,7 @@ def measure_head(
     run, because = run_of_head(plan, request, baselines, head)
     planned = plan.beside_stored(baseline.summaries, comparable=because is None).sides
     known = {*plan.plan.cases, *baseline.longer}  # no other run need have a longer training that base added
-    sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
+    sampling = plan.sampling(frozenset(plan.judged) if because else plan.untimed(baseline.summaries))
     tell_of_clocks(store, run, listener)
     listener(CheckPlanned(run, planned, plan.judged, plan.rules, head.environment, store.name))
     specs = Specs(sampling, store.calibrations(head.environment.fingerprint))

@@ -19,7 +19,8 @@ from dctbench.model import CacheState, Isolation, MeasuringProtocol, Search, Sha
 from dctbench.runners.interpreters import program
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues, check_given, one_implementation
-from dctbench.spec.gate import GateRules
+from dctbench.spec.gate import GateRules, check_confidence
+from dctbench.spec.grid import SEQ_LEN
 from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, Suite
 from dctbench.store import DEFAULT_STORE, checked_baseline_name, clean_label
 from dctbench.text.parse import LONGER_THAN_ALLOWED, MAX_DURATION
@@ -132,6 +133,8 @@ class RunRequest:
         """
         suite = suites.load(self.suite) if isinstance(self.suite, str) else self.suite
         own = suite.settings
+        if self.jobs is not None and not trains(suite, self.axes):
+            raise UsageError("--jobs is for trainings", hint="add --task, such as --task recall")
         if (self.priority or self.search) and not on_schedule(suite, self.axes):
             flag = "--priority" if self.priority else "--search"
             raise UsageError(f"{flag} is for calls on a schedule", hint="add --period, such as --period 20ms")
@@ -159,6 +162,11 @@ class RunRequest:
 def on_schedule(suite: Suite, axes: AxisValues) -> bool:
     """Whether cases of a suite with these axes are called on a schedule."""
     return bool({*suite.axes, *axes.given} & {"period", "deadline"})
+
+
+def trains(suite: Suite, axes: AxisValues) -> bool:
+    """Whether cases of a suite with these axes are trainings."""
+    return bool(axes.task or suite.axes["task"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,8 +267,9 @@ class ChooseRequest:
         store, command: as in `RunRequest`.
 
     Raises:
-        UsageError: for more than one value of an axis, an empty reference, what is for a model without one or for a
-            layer with one, and with `measure` for a run, and for a budget of what the axes do not measure.
+        UsageError: for a wrong length or confidence, more than one value of an axis, an empty reference, what is for a
+            model without one or for a layer with one, and with `measure` for a run, and for a budget of what the axes
+            do not measure.
     """
 
     seq_len: int
@@ -275,6 +284,8 @@ class ChooseRequest:
     command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _check_count("--seq", self.seq_len, SEQ_LEN.maximum)
+        check_confidence(self.budgets.confidence)
         for axis, values in self.axes.given.items():
             if len(values) != 1:
                 flag = f"--{axis.replace('_', '-')}"

@@ -13,7 +13,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.terminal.interruption import interrupt_no_more, interrupt_once
-from dctbench.cli.terminal.streams import discard_output, make_writable
+from dctbench.cli.terminal.streams import FULL, discard_output, make_writable
 from dctbench.store import conceal
 from dctbench.text.private import home_as_tilde
 from dctbench.text.sanitize import sanitize_text
@@ -96,9 +96,10 @@ def _report_memory() -> int:
 
 
 def _report_bug(error: Exception) -> int:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
         discard_output()
-        echo_error("the output could not be written: no space left on device", "free some space, or write elsewhere")
+        why = os.strerror(error.errno).lower()
+        echo_error(f"the output could not be written: {why}", "free some space, or write elsewhere")
         return errors.UsageError.exit_code
     with suppress(OSError):
         click.echo(home_as_tilde(traceback.format_exc()), err=True, nl=False)

@@ -85,10 +85,15 @@ class History:
         return max(0, LEAST_POINTS - len(self.points))
 
 
-def find_case(store: Store, text: str) -> Case:
+def find_case(store: Store, text: str, damage: list[str] | None = None) -> Case:
     """Return the case that a text names: by its id, the start of its id, or name and length: `dct-x r=8 n=4096`.
 
     If several runs have a case of that name, the newest decides.
+
+    Args:
+        store: an open store.
+        text: what names the case.
+        damage: where to note damaged records, which are then left out.
 
     Raises:
         UsageError: when no run has such a case, or one run has several.
@@ -96,8 +101,8 @@ def find_case(store: Store, text: str) -> Case:
     """
     named = _NAMED.fullmatch(text.strip())
     length = int(named["length"]) * (1024 if named["thousands"] else 1) if named else None
-    for state in reversed(store.runs()):
-        plan, _ = store.plan(state.run.id)
+    for state in reversed(store.runs(damage)):
+        plan, _ = store.plan(state.run.id, damage)
         found = [case for case in plan if named and (case.name, case.seq_len) == (named["name"], length)]
         if not found and len(text) >= MIN_ID_DIGITS:
             found = [case for case in plan if case.id.startswith(text)]
@@ -112,24 +117,26 @@ def find_case(store: Store, text: str) -> Case:
     raise UsageError(f"no stored run has a case {text!r}", hint="name it by its id, or such as 'dct-x r=8 n=4096'")
 
 
-def find_reference(store: Store, case: Case, name: str) -> str:
+def find_reference(store: Store, case: Case, name: str, damage: list[str] | None = None) -> str:
     """Return the name of a reference, which some stored run has at the shape of the case.
+
+    `damage` is as in `find_case`.
 
     Raises:
         UsageError: when none has, naming those that there are.
         StoreError: when the store cannot be read.
     """
-    planned = {one for state in store.runs() for one in store.plan(state.run.id)[0]} - {case}
+    planned = {one for state in store.runs(damage) for one in store.plan(state.run.id, damage)[0]} - {case}
     known = {one.implementation for one in planned if one == _beside(case, one.implementation)}
     if name not in known:
         raise catalog.unknown("reference of that case", name, known)
     return name
 
 
-def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
+def history(store: Store, case: Case, reference: str = REFERENCE, damage: list[str] | None = None) -> History:
     """The series of a case over the runs of one environment and equal settings.
 
-    The base side of a check is left out: it ran older code at a later time.
+    The base side of a check is left out: it ran older code at a later time. `damage` is as in `find_case`.
 
     Raises:
         StoreError: when the store cannot be read.
@@ -137,8 +144,8 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     beside = _beside(case, reference)
     series: dict[tuple[str, str], list[Point]] = {}
     newest, untimed = ("", ""), 0
-    for state in store.runs():
-        found = {s.case: s for s in summarise(store.results(state.run.id, [case.id, beside.id]))}
+    for state in store.runs(damage):
+        found = {s.case: s for s in summarise(store.results(state.run.id, [case.id, beside.id], damage))}
         own = found.get(case)
         check = read_check_settings(state.run)
         if own is None or (check is not None and check.side == "base"):

@@ -70,9 +70,11 @@ class Comparison:
 
     def broken(self, case: Case, names: Iterable[str]) -> str | None:
         """Return the first reference of the case's shape (or the case) that runs in head and never ran in base."""
-        beside = (c for c in self.base if c.shape == case.shape and c in self.head)
-        lost = {c.implementation for c in beside if exact.ran(self.head[c]) and not exact.ran(self.base[c])}
-        return next((name for name in names if name in lost), None)
+        for name in names:
+            beside = (c for c in self._at_shape.get((name, case.shape), ()) if c in self.base)
+            if any(exact.ran(self.head[c]) and not exact.ran(self.base[c]) for c in beside):
+                return name
+        return None
 
     def repeats(self, *cases: Case) -> dict[int, Mapping[Case, Summary]]:
         """Return the further runs of base that timed all of some cases of base, in the environment of base.

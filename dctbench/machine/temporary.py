@@ -22,7 +22,7 @@ class OwnedFolder:
     """A temporary folder of this process. Leaving it as a context manager, or the end of the process, removes it.
 
     Args:
-        prefix: how its name begins. No folder of others may begin like this.
+        prefix: how its name begins. What begins like this is removed, so the prefix names dctbench.
         place: where to make it; the folder for temporary files if None.
 
     Raises:

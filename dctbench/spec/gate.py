@@ -43,6 +43,9 @@ class GateRules:
         limits: the most that head may need, by the names of the limits in `analysis.Budgets`.
         confidence: of the bounds that the limits of p99 and miss rate are compared with: 0.95 or 0.99.
         at: the cases that the limits apply to, by field of `Case`; all of them when empty.
+
+    Raises:
+        UsageError: for a value that no flag accepts, naming the flag.
     """
 
     reference: str | None = None
@@ -56,6 +59,15 @@ class GateRules:
     limits: Mapping[str, float] = field(default_factory=dict)
     confidence: float | None = None
     at: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in TOLERANCES:
+            least = LEAST_TOLERANCE if name == "tolerance" else 0.0
+            _check_range(name, getattr(self, name), least, MOST_TOLERANCE, "such as 0.1 for 10%")
+        _check_range("max_accuracy_drop", self.max_accuracy_drop, 0.0, 1.0, "such as 0.01 for a point")
+        for name in ("pairs", "max_pairs"):
+            _check_range(name, getattr(self, name), 2, MOST_PAIRS, f"2 to {MOST_PAIRS}")
+        check_confidence(self.confidence)
 
     @classmethod
     def parse(cls, texts: Mapping[str, Sequence[str]]) -> GateRules:
@@ -85,6 +97,21 @@ class GateRules:
         replaced = {name for group in _LIMITS.values() if self.limits.keys() & group for name in group}
         kept = {name: limit for name, limit in other.limits.items() if name not in replaced}
         return GateRules(**values, limits={**kept, **self.limits}, at=self.at or other.at)
+
+
+def check_confidence(value: float | None) -> None:
+    """Refuse a confidence other than CONFIDENCES.
+
+    Raises:
+        UsageError: naming the flag.
+    """
+    if value is not None and f"{100 * value:g}" not in CONFIDENCES:
+        raise UsageError(f"--confidence: {value} is out of range", hint="0.95 or 0.99")
+
+
+def _check_range(name: str, value: float | None, least: float, most: float, hint: str) -> None:
+    if value is not None and not least <= value <= most:
+        raise UsageError(f"--{name.replace('_', '-')}: {value} is out of range", hint=hint)
 
 
 def _single(flag: str, texts: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ checked by a few comparisons.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ from dctbench.text.warning_values import WarningRecord, read_warning
 
 _LATEST = 253402300800.0
 """The end of the year 9999, in seconds since the epoch."""
+_INDEX = re.compile(r"(:[0-9]{1,4})?", re.ASCII)
+"""What may follow the kind of a device: the number of a GPU."""
 _SHORT = 4000
 """A record with fewer characters than this has no more values than are allowed."""
 _USUAL_LATENCIES = bytes(range(0x3E, 0x41))
@@ -473,7 +476,7 @@ def _case(text: str) -> tuple[Case, str]:
     msgspec.convert(data, CaseFields)
     case = Case.from_json(data)
     check_case(case, "record")
-    if case.device_kind not in catalog.DEVICES:
+    if case.device_kind not in catalog.DEVICES or not _INDEX.fullmatch(case.device, len(case.device_kind)):
         raise InvalidDataError(f"record.device: unknown device {case.device!r}")
     return case, case.id
 

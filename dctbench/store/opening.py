@@ -34,7 +34,7 @@ _HEADER_BYTES = 100
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 """The first bytes of a rollback journal; also its last ones if it ends with the name of a second file (1.3.3 there)."""
 _JOURNAL_ENDINGS = ("-journal", "-wal")
-_NEW_STORE = ".new-store-"
+_NEW_STORE = ".dctbench-store-"
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 """How file systems without hard links refuse one: FAT, and some that are mounted over a network or by FUSE."""
 _RENAME_SECONDS = 10.0

@@ -12,6 +12,7 @@ from dctbench.app.atlas import AtlasRequest, gallery_problems, make_atlas
 from dctbench.errors import UsageError
 from dctbench.model import Result
 from dctbench.page.atlas import atlas_html
+from dctbench.scheduler.events import Event, Notice
 from dctbench.store import open_store
 from dctbench.store.importing import import_run
 from tests.support.made import ENVIRONMENT, RUN, in_two_rounds, result
@@ -90,6 +91,17 @@ def test_two_machines_of_one_name_have_a_row_each(tmp_path: Path) -> None:
     names = {f"{machine} (abcdef0000000001)", f"{machine} (abcdef0000000002)", f"{machine} (999999)"}
     assert set(made.runs) == names
     assert [set(sheet.rows) for sheet in made.sheets] == [names]
+
+
+def test_results_that_name_no_environment_are_left_out_aloud(tmp_path: Path) -> None:
+    source, heard = str(tmp_path / "results.sqlite"), list[Event]()
+    with open_store(source, create=True) as store:
+        import_run(store, RUN, [ENVIRONMENT], sweep(1))
+        import_run(store, replace(RUN, id="9" * 16), [], [replace(one, fingerprint="") for one in sweep(1)])
+    made = make_atlas(AtlasRequest(sources=[source]), heard.append)
+    [run] = [run for runs in made.runs.values() for run in runs]
+    assert run.run.id == RUN.id
+    assert heard == [Notice("warning: left out: run 99999999 has results that name no environment")]
 
 
 def test_a_reference_of_several_ratios_is_refused_also_if_each_is_of_another_run(tmp_path: Path) -> None:

@@ -57,13 +57,14 @@ def unplanned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_bundle_that_was_killed_has_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
-    left = tmp_path / ".bundle-abcd1234"
+    left = tmp_path / ".dctbench-bundle-abcd1234"
     (left / "bundle").mkdir(parents=True)
     (left / "bundle" / "model-1.onnx").touch()
+    (tmp_path / ".bundle-cache").mkdir()  # somebody else's
     with app._whole(tmp_path / "mine") as partial:
         assert not left.exists()
         (partial / "run.py").touch()
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", ".bundle-cache"}
 
 
 @pytest.mark.usefixtures("unplanned")

@@ -18,6 +18,7 @@ from dctbench.app.requests import CheckRequest
 from dctbench.errors import UsageError
 from dctbench.model import Case, Reason, ReasonCode, Result, VerdictKind
 from dctbench.scheduler.estimate import ZYGOTE_SECONDS
+from dctbench.scheduler.events import Event, Listener, Notice, ignore
 from dctbench.scheduler.pairs import Side, _references, check_pairs, check_stored
 from dctbench.scheduler.plan import Plan
 from dctbench.spec import suites
@@ -35,6 +36,8 @@ def planned(
     *,
     base_impl: str | None = None,
     reference: str | None = None,
+    rules: GateRules | None = None,
+    listener: Listener = ignore,
     **axes: str,
 ) -> CheckPlan:
     """The plan of a check of the suite `ci` against another implementation or, by default, another environment."""
@@ -43,10 +46,10 @@ def planned(
     request = CheckRequest(
         base_impl=base_impl,
         base_python=sys.executable if base_impl is None else None,
-        rules=GateRules(reference=reference),
+        rules=rules or GateRules(reference=reference),
         store=str(folder / "none.sqlite"),
     )
-    return plan_check(suite, cases, request, None, runner, lambda event: None)  # type: ignore[arg-type]
+    return plan_check(suite, cases, request, None, runner, listener)  # type: ignore[arg-type]
 
 
 def test_a_gate_on_accuracy_trains_what_is_judged_and_times_references_beside_the_layers_alone(tmp_path: Path) -> None:
@@ -56,6 +59,22 @@ def test_a_gate_on_accuracy_trains_what_is_judged_and_times_references_beside_th
     assert {*found.plan.cases} == {*found.judged, *found.beside}
     again = planned(tmp_path, [case for case in found.judged if case.task], impl="dct-x", task="recall", ratio="4")
     assert [(case.implementation, case.task) for case in again.plan.cases] == [("dct-x", "recall")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (GateRules(at={"seq_len": 64}), "--at has no effect"),
+        (GateRules(confidence=0.99), "--confidence has no effect"),
+        (GateRules(max_accuracy_drop=0.02), "--max-accuracy-drop has no effect"),
+        (GateRules(at={"seq_len": 64}, limits={"latency_p99": 1.0}, confidence=0.99), None),
+    ],
+)
+def test_a_rule_that_changes_no_verdict_is_named(tmp_path: Path, rules: GateRules, said: str | None) -> None:
+    heard: list[Event] = []
+    planned(tmp_path, impl="dct-x", seq="64", ratio="4", rules=rules, listener=heard.append)
+    told = [event.message for event in heard if isinstance(event, Notice) and "no effect" in event.message]
+    assert [text.startswith(f"warning: {said}") for text in told] == ([True] if said else [])
 
 
 def test_a_reference_that_is_judged_itself_is_not_trained_beside_another_training(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_what_makes_no_bundle_is_said_and_leaves_nothing(target: Target, flags: 
     assert done.code in (2, 3)
     assert words in done.err
     assert not (target.folder / "new").exists()
-    assert not list(target.folder.glob(".bundle-*"))
+    assert not list(target.folder.glob(".dctbench-bundle-*"))
 
 
 @pytest.mark.parametrize("flags", [("--mode", "train"), ("--mode", "backward"), ("--dtype", "bf16")])

@@ -109,6 +109,15 @@ def test_a_full_standard_output_is_told_in_a_sentence_and_loses_no_result(shell:
     assert run["results"] == "1 of 1"
 
 
+def test_an_output_that_may_not_grow_is_told_in_a_sentence(shell: Shell) -> None:
+    done = shell("(ulimit -f 0; dctbench list impls > impls.txt)")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        b"dctbench: the output could not be written: file too large",
+        b"  free some space, or write elsewhere",
+    ]
+
+
 @needs_dev_full
 def test_a_full_standard_error_costs_no_result(shell: Shell, cli: Cli) -> None:
     full = shlex.join(["dctbench", "run", *ONE[1:], "--impl", "none"])

@@ -19,7 +19,7 @@ from dctbench.compare.check_settings import check_settings
 from dctbench.compare.history import change_points, find_case, find_reference, history
 from dctbench.errors import UsageError
 from dctbench.model import Result, Run, RunSettings
-from dctbench.store import Store, open_store
+from dctbench.store import DamagedError, Store, open_store
 from dctbench.wording.history import sentences
 from tests.support.made import RUN, result
 
@@ -155,6 +155,19 @@ def test_a_reference_is_what_some_run_has_at_the_shape_of_the_case(store: Store)
         with pytest.raises(UsageError, match=f"^unknown reference of that case '{unknown}'") as refused:
             find_reference(store, METHOD, unknown)
         assert "full" in str(refused.value.hint)
+
+
+def test_damage_to_another_run_leaves_the_history_and_is_told_at_the_end(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = add(store, 42, [result("window", 128)])
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET label = 'another' WHERE id = ?", (run.id,))
+    with pytest.raises(DamagedError, match=r"1 damaged record left out$"):
+        print_history(store, "dct-x r=8 n=64", "table", "sdpa")
+    printed = capsys.readouterr()
+    assert "x relative to sdpa" in printed.out
+    assert printed.err == f"left out: the record of run {run.id} is damaged\n"
 
 
 def test_several_cases_of_one_name_are_told_apart_by_their_ids(store: Store) -> None:

@@ -190,7 +190,10 @@ def test_a_row_beyond_the_limits_of_a_result_file_is_damaged(
             assert find_damage(into) == []
 
 
-@pytest.mark.parametrize(("field", "value"), [("device", "toaster"), ("device", "c*"), ("dtype", "float7")])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [*(("device", one) for one in ("toaster", "c*", "cuda:x", "cuda:", "cuda:-1", "cuda:12345")), ("dtype", "float7")],
+)
 def test_a_case_of_what_has_no_name_is_damaged_also_under_its_own_id(store_path: Path, field: str, value: str) -> None:
     odd = Case.from_json({**result().case.to_json(), field: value})
     with open_store(str(store_path)) as store:

@@ -19,6 +19,7 @@ from dctbench.cli.options.click_ext import (
     format_option,
     unused_store_option,
     version_option,
+    was_typed,
 )
 from dctbench.cli.tables.records import print_records
 from dctbench.cli.terminal.files import check_writable, write_whole
@@ -56,6 +57,10 @@ def command(sources: tuple[str, ...], reference: str, check: bool, output: str, 
     of one machine, the latest that compares a method at a length counts there.
     """
     if check:
+        for name in ("reference", "output", "force", "output_format"):
+            if was_typed(name):
+                flag = {"output": "-o", "output_format": "--format"}.get(name, f"--{name}")
+                raise errors.UsageError(f"--check takes no {flag}: it writes no page", hint=f"leave out {flag}")
         found = gallery_problems(sources)
         if found:
             lines = [f"{path}: {text}" for path, texts in found.items() for text in texts]

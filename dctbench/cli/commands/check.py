@@ -24,6 +24,8 @@ from dctbench.cli.options.click_ext import (
     progress_option,
     store_option,
     version_option,
+    was_typed,
+    without_defaults,
 )
 from dctbench.cli.tables.comparison import print_outcome
 from dctbench.cli.tables.plan import print_dry_run
@@ -40,6 +42,7 @@ from dctbench.spec.gate import GATE_KEYS, GateRules
 _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
     "What to compare with (one of)", "When it is worse", "Budgets", "What is stored", "What is shown",
 )  # fmt: skip
+_BASES = ("base_python", "base_impl", "baseline")
 
 
 @click.command(
@@ -92,9 +95,12 @@ def command(**flags: Any) -> int:
     --baseline, and without --suite and axis flags, the cases of the baseline are measured, under its settings. Exit 0:
     nothing got worse; 1: something did; 3: no verdict on something.
     """
+    flags = _with_one_base(flags)
     source = click.get_current_context().get_parameter_source
-    axes_given = any(source(axis) is not ParameterSource.DEFAULT for axis in AXES)
     suite_given = source("suite") is not ParameterSource.DEFAULT
+    # Defaults of the folder are for sweeps. Alone, they do not keep the cases of a baseline from being measured.
+    alone = flags["baseline"] and not suite_given
+    axes_given = any(was_typed(axis) if alone else source(axis) is not ParameterSource.DEFAULT for axis in AXES)
     request = CheckRequest(
         baseline=next(iter(flags["baseline"]), None),
         further_baselines=flags["baseline"][1:],
@@ -125,6 +131,13 @@ def command(**flags: Any) -> int:
         write_whole(junit, junit_xml(comparison), MARK, "--junit", force=flags["force"])
     print_saved(outcome.baseline)
     return outcome.exit_code
+
+
+def _with_one_base(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags of which a base that was typed takes the place of those that are defaults of the folder."""
+    if any(map(was_typed, _BASES)):
+        flags = without_defaults(flags, *_BASES)
+    return flags if flags["baseline"] else without_defaults(flags, "save_baseline")
 
 
 def _texts(value: Any) -> list[str]:

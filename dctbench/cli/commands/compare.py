@@ -18,6 +18,7 @@ from dctbench.cli.options.click_ext import (
     was_typed,
 )
 from dctbench.cli.tables.comparison import print_outcome
+from dctbench.cli.terminal.streams import outlive_readers
 from dctbench.compare.outcome import forwarded
 from dctbench.compare.stored import NoResultsError, compare_stored
 from dctbench.runs.lookup import disclosure, resolve
@@ -65,6 +66,7 @@ def command(
     Exit 0 when something could be compared, whatever the result, else 3. To fail a build when something got worse,
     measure again: dctbench check.
     """
+    outlive_readers()  # the exit code says whether anything could be compared, whoever reads the rest
     if base and not was_typed("case"):
         case = None  # a default of pyproject.toml is for calls that name no runs
     if case is not None:
@@ -81,7 +83,7 @@ def command(
         raise errors.UsageError("compare needs a run to compare with", hint="dctbench compare latest~1 latest")
     allowed = None if tolerance is None else parse_tolerance("--tolerance", [tolerance])
     sides = resolve(store, base), resolve(store, head)
-    if reference is not None:
+    if reference is not None and all(side.results for side in sides):
         common = set.intersection(*({result.case.implementation for result in side.results} for side in sides))
         if reference not in common:
             raise catalog.unknown("reference in both runs", reference, common)

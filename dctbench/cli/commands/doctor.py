@@ -11,6 +11,7 @@ from dctbench.cli.options import completion
 from dctbench.cli.options.axes import named_suite
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.tables.records import print_records
+from dctbench.cli.terminal.streams import outlive_readers
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.doctor import Finding
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -41,6 +42,7 @@ def command(calibrate: bool, suite: str | None, store: str, output_format: str) 
     Exit 0 unless a line is a failure: then 5 when results cannot be stored, 6 when torch, a GPU or the lock of a
     device cannot be used, 3 when time or ceilings cannot be measured.
     """
+    outlive_readers()  # the exit code tells of a failure whether or not somebody reads it
     found: list[Finding] = []
     env = {} if suite is None else named_suite(suite, own_axes=False).settings.env
     with LocalRunner(LocalSettings(env=env), on_wait=_announce) as runner:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dctbench.analysis import REFERENCE
+from dctbench.cli.tables.damage import refuse_damage
 from dctbench.cli.tables.records import print_records, records_text
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import print_sentences
@@ -39,11 +40,12 @@ def print_history(store: Store, case: str, output_format: str, reference: str | 
     Raises:
         UsageError: when no stored run has such a case or such a reference beside it, or the name fits several.
         UnavailableError: without the extra `history`, when there are enough runs to look for change points.
-        StoreError: when the store cannot be read.
+        StoreError: when the store cannot be read; a DamagedError, after all else, when records were left out.
     """
-    followed = find_case(store, case)
-    beside = REFERENCE if reference is None else find_reference(store, followed, reference)
-    found = history(store, followed, beside)
+    damage: list[str] = []
+    followed = find_case(store, case, damage)
+    beside = REFERENCE if reference is None else find_reference(store, followed, reference, damage)
+    found = history(store, followed, beside, damage)
     changes = change_points(found)
     summary = sentences(found, changes)
     if output_format == "json":
@@ -60,6 +62,7 @@ def print_history(store: Store, case: str, output_format: str, reference: str | 
             print_records(_texts(found, changes), "table")
             click.echo(f"\n{sparkline([point.latency.value for point in found.points])}")
         print_sentences(summary)
+    refuse_damage(store.name, damage)
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -116,7 +116,7 @@ def command(
         reference=_reference(found, reference),
         compress=compress,
         compared=compared,
-        past=None if case is None else _history(store, case),
+        past=None if case is None else _history(store, case, damage),
     )
     path = write_whole(Path(output), page, MARK, force=force)
     click.echo(str(path))
@@ -144,9 +144,9 @@ def _checked_against(store: str, head: RecordedRun, damage: list[str]) -> Record
     return base
 
 
-def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
+def _history(store: str, case: str, damage: list[str]) -> tuple[History, Sequence[ChangePoint]]:
     with open_store(store) as opened:
-        found = history(opened, find_case(opened, case))
+        found = history(opened, find_case(opened, case, damage), damage=damage)
     return found, change_points(found)
 
 

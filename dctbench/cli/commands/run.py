@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from dctbench import errors
-from dctbench.app.requests import ResumeRequest, RunRequest, Where, on_schedule
+from dctbench.app.requests import ResumeRequest, RunRequest, Where, on_schedule, trains
 from dctbench.app.resume import resume
 from dctbench.app.run import plan, run
 from dctbench.cli.options import completion
@@ -136,6 +136,8 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
         suite, axes = chosen_suite(flags), axis_values(flags)
         if not on_schedule(suite, axes):
             flags = without_defaults(flags, "priority", "search")
+        if not trains(suite, axes):
+            flags = without_defaults(flags, "jobs")
         request = RunRequest(
             suite=suite,
             axes=axes,

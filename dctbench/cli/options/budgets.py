@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from dctbench.analysis import Budgets
-from dctbench.cli.options.click_ext import Flag, Function
+from dctbench.cli.options.click_ext import Flag, Function, was_typed
+from dctbench.errors import UsageError
 from dctbench.spec import gate
 
 
@@ -47,4 +48,8 @@ def budgets_of(flags: Mapping[str, Any], usual_miss_rate: str | None = None) -> 
     )
     if (confidence := flags["confidence"]) is None:
         return limits
+    if was_typed("confidence") and limits.latency_p99 is None and limits.miss_rate is None:
+        raise UsageError(
+            "--confidence is for the bounds of --max-latency-p99 and --max-miss-rate", hint="add one of them"
+        )
     return replace(limits, confidence=gate.parse_confidence("--confidence", [confidence]))

@@ -46,13 +46,12 @@ def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> st
         return dumps(records)
     records = [flat(record) for record in records]
     titles = list(dict.fromkeys(title for record in records for title in record))
-    cells = [["" if record.get(title) is None else str(record[title]) for title in titles] for record in records]
     if output_format == "csv":
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(
-            [titles, *([escape_formula(cell) for cell in row] for row in cells)]
-        )
+        values = ([escape_formula(record.get(title)) for title in titles] for record in records)
+        csv.writer(out, lineterminator="\n").writerows([titles, *values])
         return out.getvalue()
+    cells = [["" if record.get(title) is None else str(record[title]) for title in titles] for record in records]
     if output_format == "md":
         lines = [titles, ["---"] * len(titles), *([escape(cell) for cell in row] for row in cells)]
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)

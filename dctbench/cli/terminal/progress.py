@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from contextlib import ExitStack
@@ -104,8 +105,12 @@ class _Rows:
         first = summarise(result for result in stored if result.round == 1)
         self.reference_by_shape = {s.case.shape: s for s in first if s.case.implementation == plan.reference}
         self.statuses = Counter[str](result.status for result in stored)
-        self.left = Counter(plan.rounds)
-        self.left.subtract(result.case for result in stored)
+        done = Counter(result.case for result in stored)
+        self.to_come = math.fsum(
+            plan.estimate.seconds(case, number)
+            for case, rounds in plan.rounds.items()
+            for number in range(done[case] + 1, rounds + 1)
+        )
         self.predicted = 0.0
         self.spent = 0.0
         self.began: dict[str, float] = {}
@@ -123,9 +128,10 @@ class _Rows:
         if case.implementation == self.layout.reference:
             self.reference_by_shape[case.shape] = summary
         self.statuses[summary.status] += 1
-        self.left[case] -= 1
+        seconds = self.plan.estimate.seconds(case, event.result.round)
+        self.to_come = max(0.0, self.to_come - seconds)
         if summary.status == "ok":  # what failed or was left out says nothing of the pace
-            self.predicted += self.plan.estimate.seconds(case, event.result.round)
+            self.predicted += seconds
             self.spent += monotonic() - self.began.get(event.place, monotonic())
         self.running.pop(event.place, None)
         return summary
@@ -133,13 +139,7 @@ class _Rows:
     def eta(self) -> str:
         """What is left of the estimate, at the pace shown so far, divided among the places."""
         pace = self.spent / self.predicted if self.predicted else 1.0
-        rounds = self.plan.rounds
-        seconds = (
-            self.plan.estimate.seconds(case, number)
-            for case, left in self.left.items()
-            for number in range(rounds[case] - left + 1, rounds[case] + 1)
-        )
-        return format_duration(pace * sum(seconds) / max(1, len(self.began)))
+        return format_duration(pace * self.to_come / max(1, len(self.began)))
 
     def failures(self) -> str:
         """`1 oom  0 errors`, naming only what occurred beside errors."""

@@ -28,7 +28,8 @@ _ASCII = {
 }
 _GONE = frozenset({errno.EPIPE, errno.EIO})
 """Errors of a write without a reader: a closed pipe, or a terminal that is gone."""
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a write that has no place: a full disk, a quota, or a limit of the size of a file."""
 _HANDLER = "dctbench.readable"
 _ENCODING = "dctbench_ascii"
 
@@ -75,7 +76,7 @@ def outlive_readers() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            lost = _GONE if name == "stdout" else _GONE | _FULL
+            lost = _GONE if name == "stdout" else _GONE | FULL
             unread = io.BufferedWriter(_UntilUnread(stream.fileno(), lost))
             setattr(sys, name, _wrapper(unread, stream, line_buffering=name == "stderr"))
 

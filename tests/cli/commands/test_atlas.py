@@ -74,6 +74,8 @@ def test_a_store_that_machines_share_gives_the_same_rows_and_of_one_machine_the_
 
 def test_files_that_may_not_be_published_are_named(cli: Cli, folder: Path) -> None:
     assert cli("atlas", "gallery", "--check").code == 0
+    refused = cli("atlas", "gallery", "--check", "-o", "page.html")
+    assert (refused.code, "--check takes no -o" in refused.err) == (2, True), refused.err
     document = json.loads((folder / "two.json").read_text(encoding="utf-8"))
     document["run"]["label"] = "/home/ada"
     (folder / "two.json").write_text(json.dumps(document), encoding="utf-8")

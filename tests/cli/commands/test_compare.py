@@ -175,6 +175,7 @@ def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
     for arguments, code, words in (
         (("base.json", "nothing.json"), 2, "nothing.json"),
         (("base.json", "empty.json"), 3, "has no results yet"),
+        (("base.json", "empty.json", "--reference", "sdpa"), 3, "has no results yet"),
         (("base.json", "base.json", "--reference", "sdap"), 2, "did you mean 'sdpa'"),
         (("base.json", "base.json", "--tolerance", "much"), 2, "--tolerance 'much': not a share"),
         (("base.json", "base.json", "--tolerance", "10"), 2, "write 10% or 0.1"),

@@ -15,6 +15,7 @@ import pytest
 
 from dctbench import catalog
 from dctbench.cli.commands.list.devices import command as devices_command
+from dctbench.exporters.json_document import document, dumps
 from dctbench.machine import nvml
 from dctbench.model import Case, Result
 from dctbench.store import open_store
@@ -69,6 +70,20 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, environ: dict[st
     )
     assert done.stdout.split() == ["[", "0"]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("line", "code"), [("doctor --store torn.sqlite", 5), ("compare a.json a.json", 3)])
+def test_an_exit_code_that_says_something_does_not_depend_on_who_reads(
+    tmp_path: Path, environ: dict[str, str], line: str, code: int
+) -> None:
+    failed = result("sdpa", 64, None, status="error")
+    (tmp_path / "a.json").write_text(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [failed])))
+    (tmp_path / "torn.sqlite").write_text("not a database " * 99)
+    command = f"{sys.executable} -m dctbench {line} | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1].endswith(str(code)), done
 
 
 def test_runs_that_are_not_in_the_order_of_their_starts_are_remarked_on(cli: Cli, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_places_inside_the_folder_are_accepted_and_the_command_line_may_name_any
 def test_a_default_that_a_call_has_no_use_for_is_ignored_and_a_typed_flag_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[tool.dctbench]\ntolerance = "10%"\nall = true\nreference = "sdpa"\nrunner-timeout = "90s"\n'
-        'require-same-cpu = true\npriority = true\nsearch = "rate"\n'
+        'require-same-cpu = true\npriority = true\nsearch = "rate"\njobs = 2\nconfidence = "99"\n'
         '[tool.dctbench.choose]\nmeasure = true\nmax-loss = "2pt"\n'
         'min-accuracy = "recall=90%"\n[tool.dctbench.compare]\nhistory = "none n=64"\n'
     )
@@ -145,6 +145,8 @@ def test_a_default_that_a_call_has_no_use_for_is_ignored_and_a_typed_flag_is_ref
         ((*local, "--runner-timeout", "90s"), "--runner-timeout is for a cluster"),
         ((*local, "--priority"), "--priority is for calls on a schedule"),
         ((*local, "--search", "rate"), "--search is for calls on a schedule"),
+        ((*local, "--jobs", "2"), "--jobs is for trainings"),
+        (("choose", "--seq", "64", "--confidence", "99"), "--confidence is for the bounds of --max-latency-p99"),
         (("compare", "--tolerance", "10%"), "--history takes no --tolerance"),
         (("compare", "latest", "--history", "none n=64"), "--history takes no runs"),
         ((*asked, "--reference", "sdpa"), "--reference is for a layer"),
@@ -154,6 +156,26 @@ def test_a_default_that_a_call_has_no_use_for_is_ignored_and_a_typed_flag_is_ref
     ):
         refused = cli(*words)
         assert (refused.code, said in refused.err) == (2, True), refused.err
+
+
+def test_a_base_that_was_typed_takes_the_place_of_the_default_one(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.dctbench.check]\nbaseline = "main"\nsave-baseline = "main"\n')
+    planned = cli("check", "--base-impl", "full", "--impl", "sdpa", "--seq", "64", "--pairs", "2", "--dry-run")
+    assert planned.code == 0, planned.err
+    refused = cli("check", "--base-impl", "full", "--baseline", "main", "--dry-run")
+    assert (refused.code, "a check has one base" in refused.err) == (2, True), refused.err
+    refused = cli("check", "--base-impl", "full", "--save-baseline", "main", "--dry-run")
+    assert (refused.code, refused.err.startswith("dctbench: --save-baseline: ")) == (2, True), refused.err
+
+
+def test_default_axes_leave_a_baseline_its_own_cases(cli: Cli, tmp_path: Path) -> None:
+    assert cli("run", "-q", "--impl", "sdpa,none", *TINY, "--save-baseline", "main").code == 0
+    (tmp_path / "pyproject.toml").write_text('[tool.dctbench]\ndtype = "bf16"\nseq = "32"\n')
+    baseline = ("check", "--baseline", "main", "--dry-run", "--format", "json")
+    for more, shapes in (((), {(64, "float32"), (128, "float32")}), (("--seq", "256"), {(256, "bfloat16")})):
+        planned = cli(*baseline, *more)
+        assert planned.code == 0, planned.err
+        assert {(case["seq_len"], case["dtype"]) for case in planned.json()["cases"]} == shapes
 
 
 @pytest.mark.parametrize(
