@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch.utils.benchmark import Timer as TorchTimer
 
+from dctbench import catalog
 from dctbench.machine.contention import Neighbours
 from dctbench.model import Case
 from dctbench.stats.robust import quantile
@@ -47,6 +48,14 @@ def turns(case: Case, seconds: float, count: int) -> list[tuple[float, float]]:
     return found
 
 
+def case_of(name: str, seq_len: int, ratio: float) -> Case:
+    """The case of a method: at the ratio if it takes one, or with the number kept that its paper names."""
+    method = catalog.implementation(name)
+    if method.default_kept is not None:
+        return Case(name, seq_len, kept=method.default_kept)
+    return Case(name, seq_len, ratio if method.uses_ratio else None)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every case and print it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
@@ -62,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with torch.inference_mode():
         for name in options.impl:
             for seq_len in options.seq:
-                case = Case(name, seq_len, options.ratio if name.startswith("dct") else None)
+                case = case_of(name, seq_len, options.ratio)
                 neighbours = Neighbours()
                 found = turns(case, options.seconds, options.turns)
                 usage = neighbours.usage()

@@ -13,6 +13,7 @@ from dctbench.analysis.in_model import in_models
 from dctbench.analysis.resolution import acuities
 from dctbench.catalog.tasks import TASKS
 from dctbench.importers import read_file
+from dctbench.text.format import listed
 from dctbench.wording import accuracy, in_model
 from dctbench.wording import deadlines as words
 
@@ -46,7 +47,7 @@ def tasks(path: Path) -> list[str]:
             cells.append(accuracy.resolution_words(width))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     trained = {score.case.name: said for one in found for score in one.scores if (said := accuracy.trained_with(score))}
-    return [*lines, *(f"\n`{name}` was {accuracy.listed(said)}." for name, said in trained.items())]
+    return [*lines, *(f"\n`{name}` was {listed(said)}." for name, said in trained.items())]
 
 
 def _has_other_steps(results: TaskResults) -> bool:

@@ -56,7 +56,8 @@ def missing() -> str | None:
         names = " ".join(absent)
         return (
             f"this interpreter lacks {', '.join(absent)}; where there is a network: pip download --no-deps -d wheels "
-            f"{names}; here: pip install --no-index --find-links wheels --target site {names}, and PYTHONPATH=site"
+            f"{names}; here: pip install --no-deps --no-index --find-links wheels --target site {names}, "
+            "and PYTHONPATH=site"
         )
     from dctbench.worker.devices import cuda
 

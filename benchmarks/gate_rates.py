@@ -1,6 +1,6 @@
 """Count false alarms and detections of the gate. The program can be stopped and started again.
 
-    python -m benchmarks.gate_rates                     all kinds in turn, 440 gates, about six hours
+    python -m benchmarks.gate_rates                     all kinds in turn, 440 gates, about a day
     python -m benchmarks.gate_rates --kind same         only those that should pass
 
 A gate is one `dctbench check --base-python` of the suite `ci` at a tolerance of 10%, in a new store. Another

@@ -125,7 +125,10 @@ def main() -> None:
         print("\n".join(table(read())))
         return
     runs = read() if RESULTS.exists() else []
-    rows = ",\n".join(json.dumps(run) for run in [*runs, medians(options.add)])
+    added = medians(options.add)
+    if added in runs:
+        parser.error(f"{options.add} was added before")
+    rows = ",\n".join(json.dumps(run) for run in [*runs, added])
     RESULTS.write_text(f"[{rows}]\n", encoding="utf-8")
 
 

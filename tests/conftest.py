@@ -23,7 +23,7 @@ from tests.support.warm import UNHURRIED
 # Shared machines stall: a slow example is no failure. In CI, a change is judged by the same examples as its base.
 # Elsewhere examples vary, and those that failed are kept in .hypothesis/ and tried first. That profile is made from
 # Hypothesis's default one by name: where CI is set, as in the nightly job, the current one takes the same examples.
-settings.register_profile("development", settings.get_profile("default"), deadline=None)
+settings.register_profile("development", settings.get_profile("default"), deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "development")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 
 import grimp
 import pytest
+
+from tests.support import ROOT
 
 Edges = Mapping[str, set[str]]
 
@@ -28,6 +31,22 @@ def test_no_module_imports_itself_through_others(imports: Edges) -> None:
 @pytest.mark.parametrize("depth", [2, 3], ids=["rooms", "packages-within-rooms"])
 def test_no_package_imports_itself_through_others(imports: Edges, depth: int) -> None:
     assert cycles(among_packages(imports, depth)) == []
+
+
+def test_every_package_is_in_the_wheel_and_every_room_under_the_rules_of_imports() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    found = {
+        path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in ROOT.glob("dctbench/**/__init__.py")
+    }
+    elsewhere = settings["setuptools"]["package-dir"].keys()
+    assert set(settings["setuptools"]["packages"]) == found | elsewhere
+    upper, lower, torch = settings["importlinter"]["contracts"][:3]
+    layers = {room for one in (upper, lower) for layer in one["layers"] for room in layer.split(" : ")}
+    rooms = {name for name in found if name.count(".") == 1} | {
+        f"dctbench.{path.stem}" for path in ROOT.glob("dctbench/*.py") if not path.stem.startswith("__")
+    }
+    assert rooms - layers == set()
+    assert rooms - set(torch["source_modules"]) - set(torch["forbidden_modules"]) == set()
 
 
 def test_a_cycle_is_found_whatever_its_length() -> None:

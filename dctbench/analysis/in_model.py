@@ -10,6 +10,7 @@ from enum import Enum
 from functools import cached_property
 
 from dctbench import catalog
+from dctbench.analysis.accuracy import MARGIN
 from dctbench.analysis.decision import Accuracies, Worth
 from dctbench.analysis.reference import REFERENCE
 from dctbench.analysis.speedup import Speedup, compare
@@ -20,8 +21,6 @@ from dctbench.stats.over_inputs import difference_interval, mean_interval
 from dctbench.stats.robust import Interval
 
 ALPHA = 0.05
-MARGIN = 0.02
-"""The loss of quality that does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,9 @@ class Quality:
         """Whether it surely loses less than the margin."""
         return self.together is not None and self.together.low > -margin
 
-    @property
-    def lost(self) -> bool:
-        """Whether it surely loses more than what does not matter."""
-        return self.together is not None and self.together.high < -MARGIN
+    def lost(self, margin: float = MARGIN) -> bool:
+        """Whether it surely loses more than the margin."""
+        return self.together is not None and self.together.high < -margin
 
     @property
     def difference(self) -> float:
@@ -68,9 +66,9 @@ class Figures:
         """Whether each of these metrics surely loses less than the margin."""
         return bool(metrics) and all(name in self.values and self.values[name].kept(margin) for name in metrics)
 
-    def lose(self, metrics: Sequence[str]) -> bool:
-        """Whether any of these metrics is surely lost."""
-        return any(name in self.values and self.values[name].lost for name in metrics)
+    def lose(self, metrics: Sequence[str], margin: float = MARGIN) -> bool:
+        """Whether any of these metrics surely loses more than the margin."""
+        return any(name in self.values and self.values[name].lost(margin) for name in metrics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from dctbench.analysis.accuracy import MARGIN
 from dctbench.analysis.budgets import Budgets, Choice, choose
-from dctbench.analysis.in_model import MARGIN, Figures, InModel, Replaced
+from dctbench.analysis.in_model import Figures, InModel, Replaced
 from dctbench.analysis.ranking import Ranking
 
 

@@ -92,7 +92,7 @@ def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
                     here[case] = (part, speedup)
     if not latest:
         raise UsageError(
-            f"{' and '.join(request.sources)}: no method was measured beside {request.reference}",
+            f"{' and '.join(request.sources)}: no method was measured together with {request.reference}",
             hint="export a run of several lengths: " + _EXPORT,
         )
     machines: dict[str, dict[Case, Speedup]] = {}

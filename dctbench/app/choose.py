@@ -10,10 +10,10 @@ from itertools import chain
 
 from dctbench import analysis, catalog, errors
 from dctbench.analysis import REFERENCE, Budgets, Choice, Ranking, Summary
-from dctbench.analysis.accuracy import CONTROL, TaskResults, task_results, told_first, without_longer
+from dctbench.analysis.accuracy import CONTROL, MARGIN, TaskResults, task_results, told_first, without_longer
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.floors import Missed, keep_floors
-from dctbench.analysis.in_model import MARGIN, in_models
+from dctbench.analysis.in_model import in_models
 from dctbench.analysis.model_choice import Decision, ModelChoice, choose_in_model
 from dctbench.app.requests import ChooseRequest, RunRequest
 from dctbench.app.run import RunOutcome, run

@@ -23,6 +23,7 @@ from dctbench.spec.gate import GateRules, check_confidence
 from dctbench.spec.grid import SEQ_LEN
 from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, Suite
 from dctbench.store import DEFAULT_STORE, checked_baseline_name, clean_label
+from dctbench.text.format import listed
 from dctbench.text.parse import LONGER_THAN_ALLOWED, MAX_DURATION
 
 
@@ -227,7 +228,7 @@ class CheckRequest:
     def __post_init__(self) -> None:
         given = [name for name in ("base_python", "base_impl", "baseline") if getattr(self, name) is not None]
         if len(given) != 1:
-            flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            flags = listed(f"--{name.replace('_', '-')}" for name in given) if given else ""
             raise UsageError(
                 f"{flags}: a check has one base" if given else "a check needs a base to compare with",
                 hint="give one of --base-python, --base-impl and --baseline",

@@ -57,7 +57,7 @@ class ErrorMeans(Enum):
     OTHER = "other"
     """The method computes another function, so the difference is no error. Accuracy shows what it is worth."""
     UNTRAINED = "untrained"
-    """The method has learned projections beside those of exact attention, so before training its error says nothing."""
+    """The method has learned projections that exact attention lacks, so before training its error says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

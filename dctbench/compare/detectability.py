@@ -50,7 +50,7 @@ class Detectability:
 
     @staticmethod
     def _least_p(base: int | None, head: int) -> float:
-        """Return the least p-value of so many pairs, or processes of head."""
+        """Return the least p-value that this many pairs, or processes of head, can reach."""
         return least_paired_p(head) if base is None else float(min(base, head) < FEWEST)
 
 

@@ -456,7 +456,7 @@ def _latency(head: Summary, rules: Rules, shown: Timed, latency_call: LatencyCal
     interval = shown.change.interval(shown.primary)
     reason = _REASONS.get(latency_call)
     if latency_call is LatencyCall.UNPROVEN and isinstance(shown.change, Unpaired) and not shown.alone:
-        reason = Reason(ReasonCode.TOO_FEW_RUNS)  # of which the test is, so that no more processes would prove it
+        reason = Reason(ReasonCode.TOO_FEW_RUNS)  # the test is over runs: more processes would prove nothing
     return Verdict(
         head.case,
         LATENCY,

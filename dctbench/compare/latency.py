@@ -85,7 +85,7 @@ def _can_be_told(one: Timed, rules: Rules) -> bool:
 
 
 def _looked_at(one: Timed, rules: Rules) -> bool:
-    """Whether the test may be looked at after so many processes."""
+    """Whether the test may be looked at after this many processes."""
     count = one.change.count
     return one.change.anytime or not rules.confirm or count == rules.pairs or count >= rules.max_pairs
 
@@ -113,7 +113,7 @@ def _latency_call(one: Timed, slower: bool, faster: bool, rules: Rules) -> Laten
 def _at_most(one: Timed, rules: Rules) -> bool:
     """Whether a case has as many processes as it may have: then what fails nothing is within the tolerance.
 
-    Two stored runs fail nothing, and have what they have. So of them only what is plainly within is called so.
+    Two stored runs fail nothing and get no more processes, so only what is plainly within the tolerance is called so.
     """
     return not _asks_for_any_change(one, rules) and one.change.count >= rules.max_pairs
 

@@ -65,7 +65,7 @@ def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tup
 
 
 def forwarded(outcome: ComparisonOutcome, disclosure: Disclosure) -> ComparisonOutcome:
-    """Return a comparison for others to read: nothing in it tells what may not be told."""
+    """Return a comparison for others to read: nothing in it tells what must not be told."""
     return replace(
         outcome,
         base=disclosure.run(outcome.base),

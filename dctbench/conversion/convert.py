@@ -211,7 +211,8 @@ def check_reproduces(subject: Subject, found: Found, inputs: Inputs, *, structur
     except (AttributeError, TypeError) as error:
         raise UnsupportedError(
             f"with exact attention in the place of its own, {subject.target} cannot be called ({text_of(error)}): it "
-            "may use what its attention returns beside its output, such as the weights, which a replacement lacks"
+            "may use what its attention returns in addition to its output, such as the weights, which a replacement "
+            "lacks"
         ) from error
     changed = difference(before, after, real)
     if not changed <= TOLERANCE:

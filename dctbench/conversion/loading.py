@@ -99,7 +99,7 @@ def _inputs_of(
         if attention is None:
             raise UsageError(
                 f"{target}: dctbench does not know what to call this model with",
-                hint="write inputs(seq_len, batch) beside the function: a tensor, a tuple, or a dict of keywords",
+                hint="define inputs(seq_len, batch) in the same module: a tensor, a tuple, or a dict of keywords",
             )
         source = torch.Generator().manual_seed(purpose.value + number)
         shape = (batch, seq_len) if attention.batch_first else (seq_len, batch)

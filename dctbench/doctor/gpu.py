@@ -24,7 +24,7 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
         if torch.get("gpus"):
             return [without_nvml(torch, error.message)]
         if nvml.unavailable("mps") is None:
-            return [ok("GPU", "that of Apple silicon, which --device mps measures on")]
+            return [ok("GPU", "Apple silicon; measure on it with --device mps")]
         wanted = " and this torch is built for CUDA" if torch.get("cuda") else ""
         return [ok("GPU", f"none: {error.message}{wanted}; everything runs on the CPU")]
     if not gauges:

@@ -8,6 +8,7 @@ from typing import Any
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import UnavailableError
 from dctbench.protocol import Failure, TorchReply
+from dctbench.text.format import listed
 
 KERNELS = ("flash", "efficient", "cudnn", "math")
 _CAPABILITIES = {"avx512f": "AVX512", "avx2": "AVX2"}
@@ -97,7 +98,7 @@ def kernels(device: str, found: Mapping[str, Any]) -> Finding:
         chosen.setdefault(kernel["chosen"], []).append(dtype)
     available = [name for name in KERNELS if any(name in kernel["available"] for kernel in found.values())]
     choices = ", ".join(
-        kernel if len(chosen) == 1 else f"{kernel} for {' and '.join(dtypes)}" for kernel, dtypes in chosen.items()
+        kernel if len(chosen) == 1 else f"{kernel} for {listed(dtypes)}" for kernel, dtypes in chosen.items()
     )
     absent = [name for name in KERNELS if name not in available]
     text = f"{device}: sdpa runs {choices}; available as sdpa-*: {', '.join(available)}"

@@ -107,7 +107,7 @@ class Disclosure:
         )
 
     def text(self, text: str) -> str:
-        """Return a free text, such as a message, without what may not be told."""
+        """Return a free text, such as a message, without what must not be told."""
         text = home_as_tilde(replace_words(text, dict.fromkeys(sorted(self.secrets), NOT_SHOWN), _SHORTEST))
         if self.anonymous:
             text = _BOARD.sub(NOT_SHOWN, paths_as_names(text))
@@ -122,7 +122,7 @@ class Disclosure:
         return self.hosts.get((fingerprint, host)) or (host and neutral_label(None, fingerprint))
 
     def run(self, run: Run) -> Run:
-        """Return a run without what may not be told: of variables that do not affect speed only the names remain."""
+        """Return a run without what must not be told: of variables that do not affect speed only the names remain."""
         settings = replace(
             run.settings,
             env=self.variables(run.settings.env),

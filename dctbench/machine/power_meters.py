@@ -131,7 +131,7 @@ class Power:
 def find(classes: Path = CLASSES) -> Counters | Power:
     """Return the meter of the processor or the board: RAPL, else a sensor of hwmon, else a battery that discharges.
 
-    What this user may not read is passed over, and is the reason only if nothing else is found.
+    A meter that this user may not read is passed over, and named as the reason only if no other is found.
 
     Args:
         classes: the folder /sys/class.

@@ -1,4 +1,4 @@
-"""Canonical JSON, of which identities and checksums are computed."""
+"""Canonical JSON, from which identities and checksums are computed."""
 
 from __future__ import annotations
 

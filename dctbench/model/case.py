@@ -29,7 +29,7 @@ _SHAPE, _FACET = attrgetter(*SHAPE_AXES), attrgetter(*FACET_AXES)  # five times 
 MAX_RANKS = 64
 """The most processes among which a sequence is divided."""
 _DIVIDED = {"scope": "layer", "mode": "forward", "engine": "eager"}
-"""What a case with `ranks` measures, of which alone there is a form for several devices."""
+"""What a case with `ranks` must have: nothing else has a form for several devices."""
 _NOT_DIVIDED = ("task", "period", "deadline", "model", "layers", "recover", "input")
 
 LATER_AXES = frozenset({"kept", "period", "deadline", "model", "layers", "recover", "input", "ranks"})

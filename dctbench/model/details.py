@@ -34,10 +34,6 @@ class Ceilings(NamedTuple):
         """FLOPs per byte above which the processor is the limit, and below which the memory is."""
         return self.compute / self.bandwidth
 
-    def attainable(self, intensity: float) -> float:
-        """FLOP/s that a call with this many FLOPs per byte can reach."""
-        return min(self.compute, intensity * self.bandwidth)
-
 
 class Roofline(NamedTuple):
     """Where a call stands under the ceilings of its machine.

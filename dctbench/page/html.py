@@ -33,7 +33,7 @@ from dctbench.page.svg import latency_svg
 from dctbench.page.timeliness import TimelySection, timely_section
 from dctbench.runs.lookup import RecordedRun, usual_reference
 from dctbench.runs.machines import by_machine, machine_words
-from dctbench.text.format import format_count, format_seconds
+from dctbench.text.format import format_count, format_seconds, listed
 from dctbench.wording import by_authors, cells
 from dctbench.wording import summary as words
 from dctbench.wording.accuracy import lengths_note
@@ -81,7 +81,7 @@ def html(
     general = narrative.facet_sentences(first, contents.reference, contents.labels)
     scripts = {"plotly": assets.plotly(), "page": assets.script()}
     page: str = assets.template().render(
-        heading=heading or " and ".join(run.title for run in runs),
+        heading=heading or listed(run.title for run in runs),
         runs=shown,
         untrained=[number for number, one in enumerate(shown) if not one["accuracy"] and not one["in_model"]],
         reference=contents.reference,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dctbench.compare import ComparisonOutcome
 from dctbench.compare.rules import MOVED
 from dctbench.page.charts.regressions import MOST, band_words, changed, has_raw, held_against
-from dctbench.text.format import format_percent, pluralize
+from dctbench.text.format import format_percent, listed, pluralize
 from dctbench.wording import verdict_numbers, verdict_sentences
 from dctbench.wording.verdict_cells import VerdictRow, drift_words, labels_of, opening, relevant
 
@@ -90,4 +90,4 @@ def _undrawn(number: int) -> str | None:
 def _left_out(rows: int, cases: int) -> str:
     parts = [f"{pluralize(rows, 'row')} more"] if rows > 0 else []
     parts += [f"{pluralize(cases, 'case')} without a change"] if cases else []
-    return " and ".join(parts)
+    return listed(parts) if parts else ""

@@ -92,14 +92,14 @@ class Runner(Protocol):
 
     @property
     def environments(self) -> Sequence[Environment]:
-        """Those of its places."""
+        """The environments of its places."""
 
     @property
     def environment(self) -> Environment:
-        """That of its first place, for what is planned before anything runs."""
+        """The environment of its first place, for what is planned before anything runs."""
 
     def require(self, devices: Sequence[str]) -> None:
-        """Refuse devices none of which is there."""
+        """Refuse these devices if none of them is there."""
 
     def places(self) -> Sequence[Place]:
         """The places that can be given a case now, at least one: it waits for the first one until its deadline."""

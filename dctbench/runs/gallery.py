@@ -41,9 +41,9 @@ class _FileKeys(msgspec.Struct):
 
 
 def is_result_file(path: Path) -> bool:
-    """Return whether a JSON file is meant to be a result file of dctbench: another one lies beside it at times.
+    """Return whether a JSON file is meant to be a result file of dctbench. Other files may lie in the same folder.
 
-    A file that cannot be read is: it may be one that was cut off, and reading it tells its user.
+    A file that cannot be read counts as one: it may have been cut off, and reading it tells the user so.
     """
     try:
         keys = msgspec.json.decode(within_limits(read_limited(path, MAX_BYTES + 1)), type=_FileKeys)

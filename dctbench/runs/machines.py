@@ -12,7 +12,7 @@ from dataclasses import replace
 from dctbench.machine.disclosure import neutral_label
 from dctbench.model import Case, Environment, Result
 from dctbench.runs.lookup import RecordedRun
-from dctbench.text.format import pluralize
+from dctbench.text.format import listed, pluralize
 
 _UNKNOWN = "a machine"
 
@@ -75,7 +75,7 @@ def measured_on(environment: Environment, devices: Iterable[str]) -> str:
     kinds = {device.partition(":")[0] for device in devices}
     host = f"{environment.facts['cpu']}, {environment.facts['cores_usable']} cores"
     gpus = list(environment.gpus) if "cuda" in kinds else []
-    return " and ".join([*gpus, *([host] if kinds != {"cuda"} or not gpus else [])])
+    return listed([*gpus, *([host] if kinds != {"cuda"} or not gpus else [])])
 
 
 def _words(environment: Environment) -> str:

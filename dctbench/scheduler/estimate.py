@@ -195,7 +195,7 @@ class Estimate:
         return self.pace.limit + longest_seconds(case.period, self.pace.releases, search=self.pace.search)
 
     def longer_than_unending(self, cases: Iterable[Case]) -> frozenset[Case]:
-        """Return those of the cases of which a shorter one, in the same row, is not predicted to end."""
+        """Return the cases for which a shorter case of the same row is not predicted to end."""
         shortest: dict[tuple[object, ...], int] = {}
         cases = list(cases)
         for case in cases:

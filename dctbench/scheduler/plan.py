@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def unending(self) -> list[Case]:
-        """The cases a call of which is predicted to take longer than the time limit, so that they end in a timeout."""
+        """The cases that will time out: one call is predicted to take longer than the time limit."""
         return [case for case in self.rounds if case not in self.estimate.left_out and not self.estimate.ends(case)]
 
     @property

@@ -190,7 +190,7 @@ def _devices(flat: Sequence[str]) -> list[str]:
                 )
             if len(index) > _DIGITS:
                 raise UsageError(
-                    f"device {shorten(word)!r}: no machine has so many GPUs", hint="number them from 0: cuda:0"
+                    f"device {shorten(word)!r}: no machine has that many GPUs", hint="number them from 0: cuda:0"
                 )
             chosen[f"cuda:{int(index or 0)}" if kind == "cuda" else kind] = None
     return list(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -40,6 +41,12 @@ def format_seconds_with_interval(value: float, low: float, high: float) -> str:
         return f"{format_three_digits(value / scale)} {unit} (>10x off)"
     ends = "-".join(format_three_digits(end / scale) for end in (low, high))
     return f"{format_three_digits(value / scale)} {unit} ({ends})"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names as in a sentence: `a`, `a and b`, `a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def format_duration(value: float) -> str:

@@ -11,7 +11,7 @@ from dctbench.analysis.scores import Score
 from dctbench.model import Case, TaskName
 from dctbench.stats.midpoint import Midpoint
 from dctbench.stats.robust import Interval
-from dctbench.text.format import pluralize
+from dctbench.text.format import listed, pluralize
 from dctbench.wording.labels import Labels
 
 STANDINGS: Mapping[Standing, str] = {
@@ -186,8 +186,8 @@ def doubts(found: Compared) -> list[str]:
         lines.append(f"worse {ALONE}")
     lines += [SLOW_MEANS] if found.standing is Standing.SLOW else []
     if found.shared is not None:
-        own, beside = (f"{score.mean:.3f}" for score in found.shared)
-        lines.append(f"compared by {pluralize(found.pairs, 'seed')} of both: {own} beside {beside}")
+        own, other = (f"{score.mean:.3f}" for score in found.shared)
+        lines.append(f"compared by {pluralize(found.pairs, 'seed')} of both: {own} against {other}")
     if found.solved is not None:
         lines.append(f"solved in {found.solved} of {len(found.score.seeds)}")
     return lines
@@ -241,11 +241,6 @@ def _as_measured(results: TaskResults, held: Sequence[Case]) -> str:
         return f"{first.name} ({options})" if options else first.name
     kept = ", ".join(case.name.removeprefix(f"{first.implementation} ") for case in held)
     return f"{first.implementation} ({kept}; {options})" if options else f"{first.implementation} ({kept})"
-
-
-def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def floor_words(floor: AccuracyFloor) -> str:

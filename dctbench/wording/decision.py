@@ -14,7 +14,7 @@ from dctbench.analysis.in_model import ModelQuality
 from dctbench.catalog import Kind
 from dctbench.catalog.tasks import TASKS
 from dctbench.model import Case, ratio_words
-from dctbench.text.format import format_ratio
+from dctbench.text.format import format_ratio, listed
 from dctbench.wording import accuracy, cells, in_model, recommendation
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
@@ -169,7 +169,7 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
             name = accuracy.task_words(results.task) + accuracy.place_of(results, accuracies.tasks)
             alone = one.standing is Standing.WORSE and not one.held_worse
             said[_WORSE_ALONE if alone else _DOUBTFUL.get(one.standing, _ALONE)].append(name)
-    return "; ".join(words.format(tasks=accuracy.listed(names)) for words, names in said.items() if names)
+    return "; ".join(words.format(tasks=listed(names)) for words, names in said.items() if names)
 
 
 def rows(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budgets, accuracies: Accuracies) -> list[Row]:

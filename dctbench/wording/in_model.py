@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from dctbench import catalog
 from dctbench.analysis import Summary
+from dctbench.analysis.accuracy import MARGIN
 from dctbench.analysis.decision import Worth
-from dctbench.analysis.in_model import MARGIN, Answer, Figures, InModel, ModelQuality, Quality, Replaced
+from dctbench.analysis.in_model import Answer, Figures, InModel, ModelQuality, Quality, Replaced
 from dctbench.model import WarningCode
-from dctbench.text.format import format_percent, format_ratio
+from dctbench.text.format import format_percent, format_ratio, listed
 from dctbench.wording.accuracy import difference_words
 from dctbench.wording.cells import latency_words
 from dctbench.wording.summary import speedup_with_interval
@@ -50,14 +51,14 @@ def changes(figures: Figures, metrics: Sequence[str]) -> str:
     `exact and recall not measured` where nothing is known.
     """
     if not figures.known(metrics):
-        return f"{' and '.join(map(metric_words, metrics))} not measured"
+        return f"{listed(map(metric_words, metrics))} not measured"
     words = ", ".join(f"{metric_words(name)}: {change_words(figures.values.get(name))}" for name in metrics)
     return f"{words}{' after training' if figures.trained else ''}"
 
 
 def judged_words(found: InModel) -> str:
     """`exact and recall`: what judges the methods."""
-    return " and ".join(map(metric_words, found.judged))
+    return listed(map(metric_words, found.judged))
 
 
 def limit(found: InModel) -> str | None:
@@ -89,7 +90,7 @@ def answer(found: InModel) -> str:
     figures = best.figures(found.named)
     gain = f"{best.summary.case.name} makes {model} {speedup_with_interval(best.speedup)} as fast"
     if found.answer is Answer.NOT_EVALUATED:
-        what = no_shares(found) or "evaluate(model) beside the model would say what that costs"
+        what = no_shares(found) or "evaluate(model) in the model's module would say what that costs"
         return f"{at}: {gain}, and {_drift_words(figures, found)}; {what}"
     if found.answer is Answer.NOT_KEPT:
         return (
@@ -157,7 +158,7 @@ def no_shares(found: InModel) -> str | None:
     """Return why the figures of an evaluation judge nothing; None where they do, and without any."""
     if not found.unjudged:
         return None
-    names = " and ".join(map(metric_words, found.unjudged))
+    names = listed(map(metric_words, found.unjudged))
     values = "its" if len(found.unjudged) == 1 else "their"
     return f"dctbench cannot tell whether a higher {names} is better, because {values} values are not all from 0 to 1"
 

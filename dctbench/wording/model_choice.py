@@ -7,7 +7,7 @@ import shlex
 from dctbench.analysis import Budgets
 from dctbench.analysis.in_model import Replaced
 from dctbench.analysis.model_choice import Decision, ModelChoice
-from dctbench.text.format import format_size
+from dctbench.text.format import format_size, listed
 from dctbench.wording import in_model as words
 from dctbench.wording import recommendation
 from dctbench.wording.cells import latency_words
@@ -32,7 +32,7 @@ def verdict(one: ModelChoice, budgets: Budgets) -> str:
     if one.decision is Decision.KEEP:
         return f"{at}: keep {original.name}: nothing in {original.model} is worth replacing, because {_why_kept(one)}."
     if one.within and not one.found.evaluated:
-        names = " and ".join(method.summary.case.name for method in one.within)
+        names = listed(method.summary.case.name for method in one.within)
         stay, cost = ("stays", "it costs") if len(one.within) == 1 else ("stay", "they cost")
         return f"{at}, no method can be recommended: {names} {stay} within the budgets, but {_unknown_cost(one, cost)}."
     kept = f" and to keep {words.judged_words(one.found)}" if one.found.evaluated else ""
@@ -106,8 +106,8 @@ def _why_lossy(one: ModelChoice, method: Replaced) -> str:
     if not figures.known(one.found.judged):
         why = words.why_not_evaluated(method.summary)
         return f"faster, but {_changes(one, method)}: {name}{'' if why is None else f' ({why})'}"
-    why = "faster, but loses quality" if figures.lose(one.found.judged) else "faster, but not surely as good"
-    return f"{why}: {name}, {_changes(one, method)}"
+    why = "loses quality" if figures.lose(one.found.judged, one.margin) else "not surely as good"
+    return f"faster, but {why}: {name}, {_changes(one, method)}"
 
 
 def _lossy(one: ModelChoice, method: Replaced) -> bool:

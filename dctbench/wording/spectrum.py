@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dctbench.analysis.spectrum import OnInput
-from dctbench.text.format import format_percent
+from dctbench.text.format import format_percent, listed
 from dctbench.wording.cells import error_words
 from dctbench.wording.labels import Labels
 
@@ -35,8 +35,7 @@ def _listed(shares: Iterable[tuple[str, float]]) -> str:
     """`90% of the energy of x, 89% of q, 90% of k and 90% of v`."""
     (part, share), *others = shares
     first = f"{format_percent(share)} of the energy of {part}"
-    *most, last = [first, *(f"{format_percent(share)} of {part}" for part, share in others)]
-    return f"{', '.join(most)} and {last}" if most else last
+    return listed([first, *(f"{format_percent(share)} of {part}" for part, share in others)])
 
 
 @dataclass(frozen=True, slots=True)

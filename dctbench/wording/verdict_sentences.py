@@ -13,7 +13,7 @@ from dctbench.compare.exact import STATUS
 from dctbench.compare.judgement import LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Case, Reason, ReasonCode, Run, Verdict, VerdictKind
 from dctbench.stats.binomial import trials_for
-from dctbench.text.format import format_ratio, pluralize
+from dctbench.text.format import format_ratio, listed, pluralize
 from dctbench.text.quantity import RELATIVE_ERROR
 from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_numbers
@@ -356,7 +356,7 @@ def _causes(outcome: ComparisonOutcome) -> str:
     found += ["no slowdown could be proven"] if LATENCY in unprovable else []
     found += ["there are too few seeds"] if ACCURACY in unprovable else []
     found += ["some cases are undecided"] if VerdictKind.INCONCLUSIVE in kinds and not unprovable else []
-    return " and ".join(found)
+    return listed(found)
 
 
 def _metric_and_reason(verdict: Verdict) -> str:

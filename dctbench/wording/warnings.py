@@ -72,7 +72,7 @@ def _other_processes(values: Mapping[str, Any]) -> str:
     names = f", such as {' and '.join(values['names'])}" if values["names"] else ""
     return (
         f"latency: other processes used {values['cores']:.1f} of {values['of_cores']} cores while this was timed"
-        f"{names}: stop them, or read the figures as too slow"
+        f"{names}: stop them, or take the figures as upper bounds"
     )
 
 
@@ -88,8 +88,8 @@ def _cpu_throttled(values: Mapping[str, Any]) -> str:
     remedy = f"use fewer threads (--threads {int(quota)}), raise the quota," if quota >= 1 else "raise the quota,"
     return (
         f"latency: the CPU quota of {quota:g} cores stopped this container in {values['stopped']} of "
-        f"{values['periods']} periods, for {format_seconds(values['seconds'])}: {remedy} or read the figures as too "
-        "slow"
+        f"{values['periods']} periods, for {format_seconds(values['seconds'])}: {remedy} or take the figures as "
+        "upper bounds"
     )
 
 
@@ -117,7 +117,7 @@ def _gpu_shared(values: Mapping[str, Any]) -> str:
     count = values["processes"]
     return (
         f"latency: {count} other process{'es compute' if count > 1 else ' computes'} on this GPU (see nvidia-smi): "
-        "end them, or read the figures as too slow"
+        "end them, or take the figures as upper bounds"
     )
 
 

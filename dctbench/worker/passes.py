@@ -42,7 +42,7 @@ from dctbench.worker.workload import (
 LAUNCH_BOUND = 0.1
 """A call is launch-bound if the device waits for the host for more than this share of its latency."""
 REMEMBERED = 4
-"""A call that is more than so many times as fast with inputs that it had before seems to remember its outputs."""
+"""A call that is faster than this factor with inputs that it had before seems to remember its outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Untimed:
         """Whether calls are too long to be repeated for each pass."""
         return self.call >= LONG_CALL
 
-    def begin(self, calls: int = 1, beside: float = 0.0) -> None:
-        """Check that a pass of so many calls, and of seconds beside them, fits into the time limit.
+    def begin(self, calls: int = 1, more: float = 0.0) -> None:
+        """Check that a pass of this many calls and `more` seconds fits into the time limit.
 
         Raises:
             UnsupportedError: otherwise.
         """
         self.progress.step()
-        self.progress.require(calls * self.call + beside)
+        self.progress.require(calls * self.call + more)
 
 
 def measure_device_times(

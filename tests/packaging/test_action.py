@@ -52,3 +52,5 @@ def test_the_step_has_the_exit_code_of_the_check(tmp_path: Path, environ: dict[s
     assert run(tmp_path, environ, *more, BASE_PYTHON=sys.executable) == (code, f"exit-code={code}\n")
     begun = {"summary.md", "verdicts.json", "verdicts.xml", "report.html"} if code == 1 else set()
     assert set(os.listdir(tmp_path / KEEP["with"]["path"])) == begun
+    assert run(tmp_path, environ, "--max-memory", "lots")[0] == 2  # the next step of the job cannot start
+    assert os.listdir(tmp_path / KEEP["with"]["path"]) == []

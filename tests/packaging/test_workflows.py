@@ -99,10 +99,13 @@ def test_everything_is_run_on_the_oldest_and_the_newest_python_and_the_rest_in_b
 
 
 def test_only_what_was_built_and_tried_is_published_and_without_a_stored_secret() -> None:
-    build = JOBS["release.yml", "build"]
-    assert ".ci/package" in commands(build)
-    kept = {step["with"]["name"]: step["with"]["path"] for step in build["steps"] if "path" in step.get("with", {})}
-    assert kept == {"dist": "dist", "sbom": "build/sbom"}
-    assert PUBLISH["needs"] == "build"
+    """The job that builds runs nothing of what the tests install, and keeps what it built before they begin."""
+    build, tried = JOBS["release.yml", "build"], JOBS["release.yml", "try"]
+    assert (".ci/package build" in commands(build), ".ci/package try" in commands(tried)) == (True, True)
+    kept, used = ([step["with"] for step in job["steps"] if "path" in step.get("with", {})] for job in (build, tried))
+    assert [(one["name"], one["path"]) for one in kept] == [("dist", "dist")]
+    assert [(one["name"], one["path"]) for one in used] == [("dist", "dist"), ("sbom", "build/sbom")]
+    assert tried["needs"] == "build"
+    assert PUBLISH["needs"] == ["build", "try"]
     assert [step["with"] for step in PUBLISH["steps"] if "with" in step] == [{"name": "dist", "path": "dist"}]
     assert "secrets." not in Path(ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")

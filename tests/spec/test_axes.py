@@ -42,7 +42,7 @@ def test_only_gpus_are_numbered(word: str) -> None:
 def test_a_number_of_more_digits_than_python_converts_is_no_gpu() -> None:
     with pytest.raises(UsageError) as refused:
         axes.words("device", ["cuda:" + "9" * 4301])
-    assert refused.value.message == f"device 'cuda:{'9' * 32}...': no machine has so many GPUs"
+    assert refused.value.message == f"device 'cuda:{'9' * 32}...': no machine has that many GPUs"
     assert refused.value.hint == "number them from 0: cuda:0"
     assert axes.words("device", ["cuda:9999"]) == ["cuda:9999"]
 

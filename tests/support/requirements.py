@@ -30,9 +30,13 @@ def required() -> dict[str, dict[str, str | None]]:
 
 
 def minimum() -> dict[str, str]:
-    """The oldest version of each distribution that dctbench and its features require."""
+    """The oldest version of each distribution that dctbench and its features require.
+
+    Triton is left out: each torch of PyPI takes one version of it only.
+    """
     features = (names for extra, names in required().items() if extra not in TOOLS)
-    return {name: version for names in features for name, version in names.items() if version is not None}
+    found = {name: version for names in features for name, version in names.items() if version is not None}
+    return {name: version for name, version in found.items() if name != "triton"}
 
 
 def _named(requirement: str) -> tuple[str, str | None]:

@@ -194,7 +194,7 @@ AT = "dct-x r=8 at n = 1024"
         ),
         (
             judged(LONE, LONE),
-            [f"INCOMPARABLE, {AT}: latency, the reference sdpa was not measured beside it on both sides; measure sdpa "
+            [f"INCOMPARABLE, {AT}: latency, the reference sdpa was not measured with it on both sides; measure sdpa "
              "at that shape on both sides, or name another with --reference"],
         ),
         (

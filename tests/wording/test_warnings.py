@@ -32,15 +32,16 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
      "latency: noisy: slow clock; free or cool the device and measure again"),
     (WarningCode.CPU_THROTTLED, {"quota": 0.5, "periods": 10, "stopped": 7, "seconds": 0.35},
      "latency: the CPU quota of 0.5 cores stopped this container in 7 of 10 periods, for 350 ms: raise the quota, or "
-     "read the figures as too slow"),
+     "take the figures as upper bounds"),
     (WarningCode.CPU_THROTTLED, {"quota": 2.5, "periods": 10, "stopped": 1, "seconds": 0.001},
      "latency: the CPU quota of 2.5 cores stopped this container in 1 of 10 periods, for 1.00 ms: use fewer threads "
-     "(--threads 2), raise the quota, or read the figures as too slow"),
+     "(--threads 2), raise the quota, or take the figures as upper bounds"),
     (WarningCode.OTHER_PROCESSES, {"cores": 1.25, "of_cores": 2, "names": ["a (pid 1)", "b (pid 2)"]},
      "latency: other processes used 1.2 of 2 cores while this was timed, such as a (pid 1) and b (pid 2): stop them, "
-     "or read the figures as too slow"),
+     "or take the figures as upper bounds"),
     (WarningCode.OTHER_PROCESSES, {"cores": 1.0, "of_cores": 2, "names": []},
-     "latency: other processes used 1.0 of 2 cores while this was timed: stop them, or read the figures as too slow"),
+     "latency: other processes used 1.0 of 2 cores while this was timed: stop them, or take the figures as "
+     "upper bounds"),
     (WarningCode.RANKS_SHARE_CORES, {"ranks": 4, "of_cores": 2},
      "latency: 4 ranks share 2 cores, so they wait for each other: the byte counts hold on any machine; the "
      "times do not apply where each rank has its own core"),
@@ -56,9 +57,9 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
      "latency: the GPU's clock was limited by: power cap, thermal (driver); let it cool, raise its power cap, or "
      "compare only with runs under the same limit"),
     (WarningCode.GPU_SHARED, {"processes": 1},
-     "latency: 1 other process computes on this GPU (see nvidia-smi): end them, or read the figures as too slow"),
+     "latency: 1 other process computes on this GPU (see nvidia-smi): end them, or take the figures as upper bounds"),
     (WarningCode.GPU_SHARED, {"processes": 3},
-     "latency: 3 other processes compute on this GPU (see nvidia-smi): end them, or read the figures as too slow"),
+     "latency: 3 other processes compute on this GPU (see nvidia-smi): end them, or take the figures as upper bounds"),
     (WarningCode.NO_EFFECT, {},
      "accuracy: after training, the output of every attention layer is the same everywhere: the layer does nothing, "
      "and the accuracy is that of a model without it"),

@@ -63,7 +63,7 @@ _BASES = ("base_python", "base_impl", "baseline")
                    "latencies are advisory; give a second run of the same code.")  # fmt: skip
 @axis_options("ci")
 @click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL", shell_complete=completion.axis("impl"),
-              help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
+              help="Measured with every case, to show changes of the machine (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
               help="How much slower may pass (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
 @click.option("--max-accuracy-drop", cls=Flag, section=_RULES, metavar="POINTS",

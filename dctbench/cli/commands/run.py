@@ -61,11 +61,11 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 @click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME",
               help="Sample a case no longer than this. End one whose call or whole training takes longer.")  # fmt: skip
 @click.option("--samples", cls=Flag, section=HOW, type=click.IntRange(1, MAX_SAMPLES_ASKED), metavar="N",
-              help="The least samples of a case over all rounds, and its calls on a schedule.")  # fmt: skip
+              help="The fewest samples of a case over all rounds, and its calls on a schedule.")  # fmt: skip
 @click.option("--priority", cls=Flag, section=HOW, is_flag=True,
               help="Run calls on a schedule under SCHED_FIFO with locked memory, where allowed.")  # fmt: skip
 @click.option("--search", cls=Flag, section=HOW, type=click.Choice(("rate",)),
-              help="Beside the schedule, search for the highest rate that a case sustains.")  # fmt: skip
+              help="Also search for the highest rate that a case sustains.")  # fmt: skip
 @click.option("--protocol", cls=Flag, section=HOW, type=click.Choice(get_args(MeasuringProtocol)),
               help="Also measure as DCT-Former's authors do: no warm-up, gradients on, inputs and two calls counted "
                    "in the memory, all divided by the batch.")  # fmt: skip
@@ -79,11 +79,11 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 @click.option("--runner", cls=Flag, section=_WHERE, type=click.Choice(("local", "ray")), default="local",
               show_default=True, help="Where cases run: this machine, or the nodes of a Ray cluster.")  # fmt: skip
 @click.option("--address", cls=Flag, section=_WHERE, metavar="HOST:PORT",
-              help="Of the Ray cluster (default: auto, the one that this machine belongs to).")  # fmt: skip
+              help="Address of the Ray cluster (default: auto, the one that this machine belongs to).")  # fmt: skip
 @click.option("--require-same-cpu", cls=Flag, section=_WHERE, is_flag=True,
               help="Refuse a cluster whose nodes differ; else each kind gets a part of the report.")  # fmt: skip
 @click.option("--runner-timeout", cls=Flag, section=_WHERE, metavar="TIME",
-              help="How long to wait for nodes that are free (default: 60s).")  # fmt: skip
+              help="How long to wait for free nodes (default: 60s).")  # fmt: skip
 @click.option(
     "--dry-run", cls=Flag, section=HOW, is_flag=True, help="Print the plan with an estimate, and measure nothing."
 )

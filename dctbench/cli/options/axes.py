@@ -40,8 +40,8 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--ratio", cls=Flag, section=SHAPE, metavar="VALUES",
                      help="Compression ratios n / n_kept, at least 1, in the same notation."),
         click.option("--kept", cls=Flag, section=SHAPE, metavar="VALUES",
-                     help="Numbers kept at every length, such as 64,256, beside --ratio; or 'default': the number of "
-                          "its paper for a method that has one (`dctbench list impls`), --ratio for the others."),
+                     help="Numbers kept at every length, such as 64,256, in addition to --ratio; or 'default': the "
+                          "number of its paper for a method that has one (`dctbench list impls`), --ratio for the others."),
         click.option("--batch", cls=Flag, section=SHAPE, metavar="VALUES", help="Batch sizes."),
         click.option("--heads", cls=Flag, section=SHAPE, metavar="VALUES", help="Numbers of heads."),
         click.option("--head-dim", cls=Flag, section=SHAPE, metavar="VALUES", help="Widths of a head."),
@@ -57,9 +57,9 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--layers", cls=Flag, section=WHAT, multiple=True, metavar="LIST",
                      help="With --model: which of its attentions, such as 0,2,4, or 2.. (default: all)."),
         click.option("--keep-first", cls=Flag, section=WHAT, metavar="VALUES",
-                     help="With --model: leave the first so many attentions as they are; several values are a sweep."),
+                     help="With --model: leave the first N attentions as they are; several values are a sweep."),
         click.option("--recover", cls=Flag, section=WHAT, metavar="STEPS",
-                     help="With --model: train the converted model for so many steps to reproduce the original."),
+                     help="With --model: train the converted model for this many steps to reproduce the original."),
         click.option("--input", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      shell_complete=completion.axis("input"),
                      help="Also measure the error, and the spectrum, on this data: noise, smooth, digits, photo, ecg, "

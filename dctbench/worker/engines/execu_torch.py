@@ -74,7 +74,7 @@ def _runtime() -> Any:
             from executorch.extension.pybindings import portable_lib
     except ImportError as error:
         raise UnavailableError(
-            f"ExecuTorch cannot be loaded beside torch {torch.__version__}: {text_of(error)[:200]}",
+            f"ExecuTorch cannot be loaded together with torch {torch.__version__}: {text_of(error)[:200]}",
             hint="install the version of executorch that was made for this torch",
         ) from None
     return portable_lib

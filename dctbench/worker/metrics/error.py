@@ -86,7 +86,7 @@ def needed_bytes(batch: int, seq_len: int, heads: int, head_dim: int) -> int:
 
 
 def _together(seq_len: int) -> int:
-    """Return the number of samples that are computed at once: so many short ones as have `QUERY_ROWS` rows."""
+    """Return the number of samples that are computed at once: as many short ones as have `QUERY_ROWS` rows together."""
     return max(1, QUERY_ROWS // seq_len)
 
 

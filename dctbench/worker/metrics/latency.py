@@ -75,7 +75,7 @@ class Sampling:
     limit: float = math.inf
 
     def least(self, seconds: float) -> int:
-        """Return the least samples of a call that takes so many seconds."""
+        """Return the fewest samples of a call that takes that many seconds."""
         if seconds < self.long_call:
             return self.samples_least
         return max(1, math.ceil(min(self.samples_least, self.long_seconds / seconds)))

@@ -96,11 +96,6 @@ class Children:
             self.end(grace=0.0)
             raise
 
-    @property
-    def pids(self) -> list[int]:
-        """The ids of the processes."""
-        return [child.process.pid for child in self._children.values()]
-
     def meet(self, join: Callable[[], _T]) -> _T:
         """Return what `join` returns, which waits for the ranks to join it.
 

@@ -98,7 +98,7 @@ def test_a_file_that_was_cut_off_is_named_and_an_empty_folder_is_no_gallery(
 @pytest.mark.parametrize(
     ("source", "code", "sentence"),
     [("nowhere", 2, "nowhere: no such file or folder"), ("none.sqlite", 5, "there is no store at none.sqlite"),
-     ("empty", 2, "empty: no method was measured beside sdpa")],
+     ("empty", 2, "empty: no method was measured together with sdpa")],
 )  # fmt: skip
 def test_a_source_without_anything_to_compare_is_refused(
     cli: Cli, tmp_path: Path, source: str, code: int, sentence: str

@@ -358,5 +358,5 @@ def test_a_runtime_that_does_not_load_beside_this_torch_says_so(monkeypatch: pyt
 
     monkeypatch.setitem(sys.modules, "executorch.extension.pybindings.portable_lib", None)
     monkeypatch.delattr("executorch.extension.pybindings.portable_lib", raising=False)
-    with pytest.raises(UnavailableError, match=f"cannot be loaded beside torch {re.escape(torch.__version__)}"):
+    with pytest.raises(UnavailableError, match=f"cannot be loaded together with torch {re.escape(torch.__version__)}"):
         ExecuTorch(Path("model.pte"), 1)
