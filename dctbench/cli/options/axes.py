@@ -41,7 +41,7 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
                      help="Compression ratios n / n_kept, at least 1, in the same notation."),
         click.option("--kept", cls=Flag, section=SHAPE, metavar="VALUES",
                      help="Numbers kept at every length, such as 64,256, in addition to --ratio; or 'default': the "
-                          "number of its paper for a method that has one (`dctbench list impls`), --ratio for the others."),
+                          "number of its paper for a method that has one (`dctbench list impls`), else --ratio."),
         click.option("--batch", cls=Flag, section=SHAPE, metavar="VALUES", help="Batch sizes."),
         click.option("--heads", cls=Flag, section=SHAPE, metavar="VALUES", help="Numbers of heads."),
         click.option("--head-dim", cls=Flag, section=SHAPE, metavar="VALUES", help="Widths of a head."),
