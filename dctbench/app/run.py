@@ -194,7 +194,7 @@ def _tell_of_time(request: RunRequest, planned: Plan, listener: Listener) -> Non
     """Say what of the plan is not expected to be measured in its time: cases beyond their limit, and the budget."""
     unending = planned.unending
     if unending:
-        first = f"{unending[0].name} n={unending[0].seq_len}"
+        first = unending[0].title
         more = f" and {pluralize(len(unending) - 1, 'more case')}" if len(unending) > 1 else ""
         longer = len(planned.estimate.left_out)
         then = f"; {pluralize(longer, 'longer case')} will be left out then" if longer else ""

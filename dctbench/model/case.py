@@ -140,6 +140,11 @@ class Case:
         return " ".join(words)
 
     @property
+    def title(self) -> str:
+        """The method with its length, as sentences name a case: `dct-x r=8 n=4096`."""
+        return f"{self.name} n={self.seq_len}"
+
+    @property
     def shape(self) -> tuple[object, ...]:
         """Everything but the method and what it keeps or replaces. Cases of equal shape can be compared."""
         shape: tuple[object, ...] = _SHAPE(self)

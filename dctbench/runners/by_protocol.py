@@ -21,14 +21,14 @@ _NO_DEFECT = ("oom", "unsupported", "skipped")
 """How a process ends without a figure where that is no fault of the measurement."""
 
 
-def joined(done: Exchange[CaseReply], beside: Exchange[CaseReply]) -> Exchange[CaseReply]:
+def joined(done: Exchange[CaseReply], by_authors: Exchange[CaseReply]) -> Exchange[CaseReply]:
     """Return what the first process replied, with the figures of the second one.
 
     If the second has none, the case keeps its own figures, and says why the others are missing. Of each process only
     the figures of its own protocol count, and both together keep to the limits of one reply, so that they can be
     stored.
     """
-    ours, other = done.reply, beside.reply
+    ours, other = done.reply, by_authors.reply
     assert isinstance(ours, CaseReply)
     measurements = [one for one in ours.measurements if not one.metric.startswith(_BY_AUTHORS)]
     warnings, details = list(ours.warnings), ours.details
@@ -46,7 +46,7 @@ def joined(done: Exchange[CaseReply], beside: Exchange[CaseReply]) -> Exchange[C
     reply = structs.replace(
         ours, measurements=measurements[:MAX_METRICS], warnings=warnings[:MAX_WARNINGS], details=details
     )
-    return replace(done, reply=reply, left=done.left + beside.left)
+    return replace(done, reply=reply, left=done.left + by_authors.left)
 
 
 def _with(details: JSON, more: JSON) -> JSON:

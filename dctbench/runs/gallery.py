@@ -72,14 +72,14 @@ def _incomplete(found: RecordedRun) -> Iterator[str]:
         yield f"no method that compresses was timed beside {REFERENCE}"
     few = [s for s in timed if len(s.medians) < LEAST_ROUNDS]
     if few:
-        yield f"{few[0].case.name} n={few[0].case.seq_len} has {len(few[0].medians)} rounds, and needs {LEAST_ROUNDS}"
+        yield f"{few[0].case.title} has {len(few[0].medians)} rounds, and needs {LEAST_ROUNDS}"
     if len({result.fingerprint for result in found.results}) > 1:
         yield "results of several machines: export a file for each"
 
 
 def _implausible(found: RecordedRun) -> Iterator[str]:
     for summary in found.summaries:
-        name = f"{summary.case.name} n={summary.case.seq_len}"
+        name = summary.case.title
         if summary.latency is None:
             continue
         seconds = summary.latency.value

@@ -102,8 +102,8 @@ class InOrder:
 
     def take(self, case: Case, number: int) -> None:
         """Measure a case, or find that it need not run. Cases that run side by side may still be in flight then."""
-        beside = self.runner.jobs(case)
-        self.land(below=beside)
+        jobs = self.runner.jobs(case)
+        self.land(below=jobs)
         self.listener(CaseStarted(case, number, self.done, self.total))
         known = self.known(case, number, self.runner.environment)
         if known is not None:
@@ -113,7 +113,7 @@ class InOrder:
             self.started.add(flight)
             self.store.start_case(self.run.id, case, number)
             self.flying[self.runner.submit(case, self.specs.of(case, number))] = flight
-            if beside == 1:
+            if jobs == 1:
                 self.land()
 
     def known(self, case: Case, number: int, here: Environment) -> Result | None:

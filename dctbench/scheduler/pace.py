@@ -129,11 +129,11 @@ def rounds_by_case(
     short = [case for case in rounds if case.implementation != reference and seconds(case) <= SHORT_SECONDS]
     references = {case.shape: case for case in rounds if case.implementation == reference}
     for case in short:
-        beside = references.get(case.shape)
-        if beside is None or seconds(beside) <= SHORT_REFERENCE_SECONDS:
+        its_reference = references.get(case.shape)
+        if its_reference is None or seconds(its_reference) <= SHORT_REFERENCE_SECONDS:
             rounds[case] = settings.short_rounds
-            if beside is not None:
-                rounds[beside] = settings.short_rounds
+            if its_reference is not None:
+                rounds[its_reference] = settings.short_rounds
     return rounds
 
 

@@ -171,7 +171,7 @@ class Spread(InOrder):
             message = f"its node was lost {losses} times: {error.message}; --retry-failed tries it again"
             here = lane.place.environment
             self.keep(failed(case, number, message, here, ResultDetails(attempts=losses)), lane.place.name)
-        self.listener(Notice(f"{error.message} while it measured {case.name} n={case.seq_len}: {what}"))
+        self.listener(Notice(f"{error.message} while it measured {case.title}: {what}"))
         if lane.tasks:
             self._waiting.appendleft(lane.tasks)
 

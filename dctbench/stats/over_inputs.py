@@ -38,24 +38,24 @@ def mean_interval(figures: Sequence[float]) -> Interval | None:
 
 
 def difference_interval(
-    figures: Sequence[float], beside: Sequence[float], confidence: float = CONFIDENCE
+    figures: Sequence[float], original: Sequence[float], confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """Return the mean of `figures - beside` with its interval; None for fewer than two inputs, or other inputs.
+    """Return the mean of `figures - original` with its interval; None for fewer than two inputs, or other inputs.
 
     If all figures are 0 or 1, Wald's interval after half an input was added to each of the four cells (Agresti and
     Min, Stat. Med. 24, 2005), else Student's t on the differences.
     """
     n = len(figures)
-    if n < 2 or n != len(beside):
+    if n < 2 or n != len(original):
         return None
-    differences = [a - b for a, b in zip(figures, beside, strict=True)]
+    differences = [a - b for a, b in zip(figures, original, strict=True)]
     mean = statistics.fmean(differences)
-    if _are_answers(figures) and _are_answers(beside):
+    if _are_answers(figures) and _are_answers(original):
         gained, lost = differences.count(1.0) + 0.5, differences.count(-1.0) + 0.5
         middle = (gained - lost) / (n + 2)
         half = _normal_quantile(confidence) * math.sqrt((gained + lost) - (gained - lost) ** 2 / (n + 2)) / (n + 2)
         return Interval(mean, max(-1.0, middle - half), min(1.0, middle + half))
-    return _by_students_t(differences, _step([*figures, *beside]), confidence)
+    return _by_students_t(differences, _step([*figures, *original]), confidence)
 
 
 def _by_students_t(values: Sequence[float], step: float | None, confidence: float) -> Interval | None:

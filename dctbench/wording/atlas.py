@@ -40,8 +40,8 @@ def _partly(found: PayoffRange) -> str:
         [crossing] = found.crossings
         where = f"about {round(crossing.estimate)} ({round(crossing.earliest)}-{round(crossing.latest)})"
         untold = [point.length for point in found.points if point.state is Winner.TIE]
-        beside = [length for length in untold if not crossing.low < length < crossing.high]
-        doubt = f"; not told apart at {', '.join(map(str, beside))}" if beside else ""
+        elsewhere = [length for length in untold if not crossing.low < length < crossing.high]
+        doubt = f"; not told apart at {', '.join(map(str, elsewhere))}" if elsewhere else ""
         return f"from {where}{doubt}" if crossing.upward else f"only up to {where}{doubt}"
     told = [point for point in found.points if point.state is not Winner.TIE]
     lengths = ", ".join(str(point.length) for point in told)

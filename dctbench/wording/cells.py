@@ -160,7 +160,7 @@ def mode_notes(summaries: Iterable[Summary], labels: Labels) -> list[str]:
     notes = []
     for summary in summaries:
         if summary.timed and (modes := summary.modes):
-            notes.append(f"{labels.curve(summary.case)} n={summary.case.seq_len}: {mode_words(modes)}")
+            notes.append(f"{labels.case(summary.case)}: {mode_words(modes)}")
     return notes
 
 

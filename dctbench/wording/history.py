@@ -36,10 +36,10 @@ def _trend(found: History, changes: Sequence[ChangePoint]) -> list[str]:
 
 
 def _change(found: History, change: ChangePoint) -> str:
-    beside = "" if change.relative is None else f", {format_ratio(change.relative)} relative to {found.reference}"
+    relative = "" if change.relative is None else f", {format_ratio(change.relative)} relative to {found.reference}"
     return (
         f"since run {change.run.short_id} ({when(change.run)}) {format_ratio(change.factor)} the latency before: "
-        f"{format_seconds(change.before)} became {format_seconds(change.after)}{beside}"
+        f"{format_seconds(change.before)} became {format_seconds(change.after)}{relative}"
     )
 
 

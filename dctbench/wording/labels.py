@@ -30,6 +30,10 @@ class Labels:
         shape = self.facet(case)
         return f"{case.name} {shape}" if shape else case.name
 
+    def case(self, case: Case) -> str:
+        """Return a case with its length: `dct-x r=8 n=4096`, `dct-x r=8 train, batch 4 n=4096`."""
+        return f"{self.curve(case)} n={case.seq_len}"
+
     def place(self, case: Case) -> str:
         """Return a shape: `n = 512`, `n = 512, train, batch 4`."""
         shape = self.facet(case)

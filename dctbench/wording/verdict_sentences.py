@@ -173,7 +173,7 @@ def _advisory(cases: Sequence[Case], outcome: ComparisonOutcome) -> str:
             f"called SLOWER; {_ANOTHER}"
         )
     labels = labels_of(outcome)
-    first = f"{labels.curve(cases[0])} n={cases[0].seq_len}"
+    first = labels.case(cases[0])
     if len(cases) == 1:
         text = f"the latency of {first} is advisory: no second run of base has it with its reference, so it"
         return f"{text} is not called SLOWER; {_FURTHER}"
@@ -185,14 +185,14 @@ def _replanned(plans: Mapping[Case, tuple[str, str]], labels: Labels) -> str:
     """Say which transforms head plans otherwise than base; without a full stop."""
     case, (before, now) = next(iter(plans.items()))
     such = "" if len(plans) == 1 else f"{pluralize(len(plans), 'case')}, such as "
-    first = f"{labels.curve(case)} n={case.seq_len}"
+    first = labels.case(case)
     return f"plan changed: {such}{first}: its transform is {before} in base, and {now} in head"
 
 
 def _launch_bound(cases: Sequence[Case], labels: Labels) -> str:
     """Say which latencies are for a good part times of the host, and the remedy; without a full stop."""
     such = "" if len(cases) == 1 else f"{pluralize(len(cases), 'case')}, such as "
-    first = f"{labels.curve(cases[0])} n={cases[0].seq_len}"
+    first = labels.case(cases[0])
     return (
         f"launch-bound: {such}{first}: the GPU waits for the host, so a slower kernel may not show in the latency; "
         "--engine cudagraph judges the GPU"

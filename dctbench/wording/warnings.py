@@ -31,7 +31,7 @@ def warning_lines(summaries: Iterable[Summary], labels: Labels) -> list[str]:
     """Each kind of warning once, with one case as the example and the number of others."""
     met: dict[str, list[tuple[str, str]]] = {}
     for summary in summaries:
-        where = f"{labels.curve(summary.case)} n={summary.case.seq_len}"
+        where = labels.case(summary.case)
         for kind, warning in {_kind(warning): warning for warning in summary.warnings}.items():
             met.setdefault(kind, []).append((where, message(warning)))
     lines = []

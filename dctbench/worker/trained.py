@@ -236,8 +236,8 @@ def _refuse_readers_of_answers(trainer: Trainer, model: TaskModel, logits: Tenso
     plain = logits[: trainer.batch].argmax(-1)
     wrong = (plain + 1) % logits.shape[-1]
     again = trainer.answers(model, inputs).argmax(-1)
-    beside = _answers_beside(trainer, model, inputs, wrong)
-    repeated = (beside == wrong).double().mean().item() - (again == wrong).double().mean().item()
+    answers = _answers_beside(trainer, model, inputs, wrong)
+    repeated = (answers == wrong).double().mean().item() - (again == wrong).double().mean().item()
     if repeated > _READS_ANSWERS:
         raise CheatsError(
             f"it repeats {repeated:.0%} of wrong answers that were planted beside its input: its output depends on "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.cli.commands.history import print_history, sparkline
+from dctbench.cli.tables.history import print_history, sparkline
 from dctbench.compare import Rules
 from dctbench.compare.check_settings import check_settings
 from dctbench.compare.history import change_points, find_case, find_reference, history

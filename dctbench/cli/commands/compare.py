@@ -6,7 +6,6 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.app.session import how_to_measure
-from dctbench.cli.commands.history import print_history
 from dctbench.cli.options import completion
 from dctbench.cli.options.click_ext import (
     CONTEXT,
@@ -18,6 +17,7 @@ from dctbench.cli.options.click_ext import (
     was_typed,
 )
 from dctbench.cli.tables.comparison import print_outcome
+from dctbench.cli.tables.history import print_history
 from dctbench.cli.terminal.streams import outlive_readers
 from dctbench.compare.outcome import forwarded
 from dctbench.compare.stored import NoResultsError, compare_stored

@@ -51,7 +51,7 @@ class CheckProgress:
         elif isinstance(event, StillRunning) and not self.live:  # a live line is not drawn while a process is timed
             case, self.last_printed = event.case, monotonic()
             took = format_duration(event.seconds)
-            click.echo(f"{self.round}: still running {case.name} n={case.seq_len} after {took}", err=True)
+            click.echo(f"{self.round}: still running {case.title} after {took}", err=True)
         elif isinstance(event, CaseFinished):
             self._finish(event)
 
@@ -59,9 +59,9 @@ class CheckProgress:
         case, status = event.result.case, event.result.status
         if status != "ok":
             message = f": {event.result.message}" if event.result.message else ""
-            notices.say(f"{event.side}: {case.name} n={case.seq_len} {status}{message}")
+            notices.say(f"{event.side}: {case.title} {status}{message}")
         if self.live:
-            self.now = f"{event.done}/{event.total}  {event.side} {case.name} n={case.seq_len}"
+            self.now = f"{event.done}/{event.total}  {event.side} {case.title}"
             self._draw()
         elif status == "ok" and monotonic() - self.last_printed >= HEARTBEAT_SECONDS:
             self.last_printed = monotonic()

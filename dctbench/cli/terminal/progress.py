@@ -147,7 +147,7 @@ class _Rows:
         return "  ".join([*rare, f"{self.statuses['error']} errors"])
 
     def _name(self, case: Case) -> str:
-        return f"{self.layout.labels.curve(case)} n={case.seq_len}"
+        return self.layout.labels.case(case)
 
     def _brief(self, summary: Summary) -> str:
         shown = row(summary, None, self.layout.labels)
