@@ -30,6 +30,8 @@ from typing import Any
 
 from scipy.stats import beta
 
+from dctbench.machine import environment as measured_on
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("gate_rates.jsonl")
 TOLERANCE = "10%"
@@ -238,7 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         base = environment(folder / "base", "same")
         heads = {kind: environment(folder / "head", kind) for kind in options.kind}
-        commit = _commit()
+        commit, facts = _commit(), measured_on.collect().facts
+        machine = {key: facts[key] for key in ("cpu", "cores_usable", "python", "torch")}
         while True:
             done = [gate for gate in read(options.results) if is_current(gate)]
             have = {kind: sum(g["kind"] == kind for g in done) / KINDS[kind] for kind in options.kind}
@@ -247,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 break
             found = gate(heads[kind], base, folder, options.tolerance)
             with options.results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"kind": kind, "commit": commit, **found}) + "\n")
+                file.write(json.dumps({"kind": kind, "commit": commit, "machine": machine, **found}) + "\n")
             print(kind, found["exit"], f"{found['seconds']:.0f} s", found["verdicts"], flush=True)
     print("\n".join(table(read(options.results))))
 

@@ -232,7 +232,7 @@ def test_a_loss_is_claimed_for_all_methods_together_too() -> None:
         assert quality.together.high == pytest.approx(middle + stats.norm.ppf(1 - 0.025 / claims) * error)
         assert quality.change == alone.methods[0].quality["evaluate.recall"].change
         assert quality.lost() == (quality.together.high < -0.02) == (claims == 1)
-        assert (quality.lost(0.0), quality.lost(0.2)) == (True, False)
+        assert [quality.lost(margin) for margin in (0.0, 0.1)] == [quality.together.high < 0, False]
         worth = Worth.GIVES_UP if claims == 1 else Worth.UNDECIDED
         assert ModelQuality((), (found,)).worth(one.summary) is worth
 
