@@ -232,7 +232,8 @@ def test_a_refusal_says_how_the_attention_is_called(name: str, says: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("single_weights", "beside its output, such as the weights"), ("single_infinite", "not finite")]
+    ("name", "says"),
+    [("single_weights", "in addition to its output, such as the weights"), ("single_infinite", "not finite")],
 )
 def test_a_model_that_cannot_be_compared_is_refused_with_the_reason(name: str, says: str) -> None:
     model, found, inputs = found_in(name)

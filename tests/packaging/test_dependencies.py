@@ -116,7 +116,8 @@ def test_what_is_declared_is_imported() -> None:
 
 
 def test_every_requirement_of_the_program_has_an_oldest_version() -> None:
-    assert minimum().keys() == {name for extra, names in REQUIRED.items() if extra not in TOOLS for name in names}
+    required = {name for extra, names in REQUIRED.items() if extra not in TOOLS for name in names}
+    assert minimum().keys() == required - {"triton"}  # each torch names the one that it takes
     assert minimum()["pandas"].startswith("2.")
 
 

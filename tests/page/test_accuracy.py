@@ -176,7 +176,7 @@ def test_the_table_has_the_mean_over_the_seeds_that_the_verdict_compares() -> No
     [part] = found.parts
     told = {row.name: row.cells[0][0] for row in part.rows}
     assert told["dct-x r=4"].startswith("0.820 ±")  # and not the 0.613 of three seeds
-    assert "; compared by 2 seeds of both: 0.820 beside 0.810; " in part.remarks[0]
+    assert "; compared by 2 seeds of both: 0.820 against 0.810; " in part.remarks[0]
 
 
 def test_failed_trainings_of_exact_attention_do_not_make_a_task_solved_without_it() -> None:

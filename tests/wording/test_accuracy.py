@@ -119,7 +119,7 @@ def test_seeds_without_a_counterpart_are_told_with_the_means_that_the_verdict_co
     )
     [found] = task_results(summaries)
     said = {one.case.name: [line for line in words.doubts(one) if "both" in line] for one in found.methods}
-    assert said == {"dct-x r=4": ["compared by 2 seeds of both: 0.820 beside 0.810"], "none": []}  # and not 0.613
+    assert said == {"dct-x r=4": ["compared by 2 seeds of both: 0.820 against 0.810"], "none": []}  # and not 0.613
 
 
 @pytest.mark.parametrize(
