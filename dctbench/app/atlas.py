@@ -77,7 +77,8 @@ def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
     latest: dict[str, dict[Case, tuple[RecordedRun, Speedup]]] = {}
     compressions: set[tuple[float, int]] = set()
     for whole in _runs(request.sources, listener):
-        compressions |= {case.compression for case in whole.plan if case.implementation == request.reference}
+        timed = (case for case in whole.plan if case.task is None and case.implementation == request.reference)
+        compressions |= {case.compression for case in timed}
         check_compressed_one_way(request.reference, compressions)
         for part in by_machine(whole):
             fingerprint = part.results[0].fingerprint

@@ -228,7 +228,7 @@ class CheckRequest:
     def __post_init__(self) -> None:
         given = [name for name in ("base_python", "base_impl", "baseline") if getattr(self, name) is not None]
         if len(given) != 1:
-            flags = listed(f"--{name.replace('_', '-')}" for name in given) if given else ""
+            flags = listed(f"--{name.replace('_', '-')}" for name in given)
             raise UsageError(
                 f"{flags}: a check has one base" if given else "a check needs a base to compare with",
                 hint="give one of --base-python, --base-impl and --baseline",

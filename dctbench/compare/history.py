@@ -22,7 +22,9 @@ from dctbench.errors import UsageError
 from dctbench.model import Case, Run, canonical_json
 from dctbench.stats.changepoint import LEAST_POINTS, level_starts
 from dctbench.stats.robust import Interval
+from dctbench.store.errors import DamagedError
 from dctbench.store.naming import MIN_ID_DIGITS
+from dctbench.text.format import pluralize
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -97,6 +99,7 @@ def find_case(store: Store, text: str, damage: list[str] | None = None) -> Case:
 
     Raises:
         UsageError: when no run has such a case, or one run has several.
+        DamagedError: when no intact record has such a case, and there are damaged ones.
         StoreError: when the store cannot be read.
     """
     named = _NAMED.fullmatch(text.strip())
@@ -114,6 +117,10 @@ def find_case(store: Store, text: str, damage: list[str] | None = None) -> Case:
                 f"run {state.run.short_id} has {len(found)} cases {text!r}",
                 hint=f"name one of them by its id: {ids} (dctbench list cases {state.run.short_id})",
             )
+    if damage:
+        raise DamagedError(
+            f"no intact record has a case {text!r}, and {pluralize(len(damage), 'record')} cannot be read"
+        )
     raise UsageError(f"no stored run has a case {text!r}", hint="name it by its id, or such as 'dct-x r=8 n=4096'")
 
 

@@ -16,7 +16,7 @@ CONTROL = "none"
 TOLERANCES: Mapping[str, float] = MappingProxyType({"cpu": 0.25, "cuda": 0.07, "mps": 0.07})
 """Changes of latency that pass where this machine's noise is not known: on a shared CPU, on a GPU."""
 FLOORS: Mapping[str, float] = MappingProxyType({"cpu": 100e-6, "cuda": 30e-6, "mps": 30e-6})
-"""A change of latency of fewer seconds than this is no regression, whatever its share."""
+"""A change of latency smaller than this, in seconds, is no regression, whatever its share."""
 LOOKS = 2
 """How often a gate tests processes against a stored run's, and seeds: once at the fewest, once at the most."""
 MOVED = 0.10

@@ -206,7 +206,7 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
         chosen = ", ".join(f"{name}={variables[name]}" for name in KEEPS_MEMORY)
         return ok("allocator", f"{libc}, set to keep freed memory ({chosen}): not the default that users have")
     if not (libc or "").startswith("glibc"):
-        return ok("allocator", f"the one of {libc or sys.platform}")
+        return ok("allocator", f"the default of {libc or sys.platform}")
     advised = suites.load("ci").settings.env
     values = " and ".join(f'{name} = "{advised[name]}"' for name in KEEPS_MEMORY)
     return ok(

@@ -22,7 +22,7 @@ class OwnedFolder:
     """A temporary folder of this process. Leaving it as a context manager, or the end of the process, removes it.
 
     Args:
-        prefix: how its name begins. What begins like this is removed, so the prefix names dctbench.
+        prefix: how its name begins. Others that begin like this are removed, so it must be a name of dctbench's own.
         place: where to make it; the folder for temporary files if None.
 
     Raises:

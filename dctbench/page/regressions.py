@@ -90,4 +90,4 @@ def _undrawn(number: int) -> str | None:
 def _left_out(rows: int, cases: int) -> str:
     parts = [f"{pluralize(rows, 'row')} more"] if rows > 0 else []
     parts += [f"{pluralize(cases, 'case')} without a change"] if cases else []
-    return listed(parts) if parts else ""
+    return listed(parts)

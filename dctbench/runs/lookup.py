@@ -124,7 +124,7 @@ def known_reference(name: str, measured: Iterable[Case]) -> str:
 
 
 def check_compressed_one_way(reference: str, compressions: Collection[tuple[float, int]]) -> None:
-    """Refuse a reference that was measured at several ratios or numbers kept: no ratio to it would say to which.
+    """Refuse a reference that was measured at several ratios or numbers kept: a speed-up over it would be ambiguous.
 
     Raises:
         UsageError: naming the flag.

@@ -173,7 +173,7 @@ def ended_the_run(case: Case, round: int, deaths: int, here: Environment) -> Res
 
 
 def failed(case: Case, round: int, message: str, here: Environment, details: ResultDetails) -> Result:
-    """Return an error that the run reports, and not the process of the case."""
+    """Return an error that the run itself reports, since no process of the case did."""
     return Result(
         case=case,
         round=round,

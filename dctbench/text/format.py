@@ -44,8 +44,8 @@ def format_seconds_with_interval(value: float, low: float, high: float) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Join names as in a sentence: `a`, `a and b`, `a, b and c`."""
-    *most, last = names
+    """Join names as in a sentence: `a`, `a and b`, `a, b and c`; empty without any."""
+    *most, last = [*names] or [""]
     return f"{', '.join(most)} and {last}" if most else last
 
 

@@ -42,7 +42,7 @@ from dctbench.worker.workload import (
 LAUNCH_BOUND = 0.1
 """A call is launch-bound if the device waits for the host for more than this share of its latency."""
 REMEMBERED = 4
-"""A call that is faster than this factor with inputs that it had before seems to remember its outputs."""
+"""A call that is more than this many times as fast with inputs that it had before seems to remember its outputs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,8 @@ def test_damage_to_another_run_leaves_the_history_and_is_told_at_the_end(
     printed = capsys.readouterr()
     assert "x relative to sdpa" in printed.out
     assert printed.err == f"left out: the record of run {run.id} is damaged\n"
+    with pytest.raises(DamagedError, match="no intact record has a case 'window n=128', and 1 record cannot be read"):
+        print_history(store, "window n=128", "table")
 
 
 def test_several_cases_of_one_name_are_told_apart_by_their_ids(store: Store) -> None:

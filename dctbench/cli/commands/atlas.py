@@ -60,7 +60,7 @@ def command(sources: tuple[str, ...], reference: str, check: bool, output: str, 
         for name in ("reference", "output", "force", "output_format"):
             if was_typed(name):
                 flag = {"output": "-o", "output_format": "--format"}.get(name, f"--{name}")
-                raise errors.UsageError(f"--check takes no {flag}: it writes no page", hint=f"leave out {flag}")
+                raise errors.UsageError(f"--check takes no {flag}: it only checks the files", hint=f"leave out {flag}")
         found = gallery_problems(sources)
         if found:
             lines = [f"{path}: {text}" for path, texts in found.items() for text in texts]

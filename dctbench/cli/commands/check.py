@@ -134,7 +134,7 @@ def command(**flags: Any) -> int:
 
 
 def _with_one_base(flags: dict[str, Any]) -> dict[str, Any]:
-    """Return the flags of which a base that was typed takes the place of those that are defaults of the folder."""
+    """Return the flags, with a base that was typed in place of the default ones of the folder."""
     if any(map(was_typed, _BASES)):
         flags = without_defaults(flags, *_BASES)
     return flags if flags["baseline"] else without_defaults(flags, "save_baseline")
