@@ -111,6 +111,9 @@ class _Rows:
             for case, rounds in plan.rounds.items()
             for number in range(done[case] + 1, rounds + 1)
         )
+        whole = plan.seconds_left(event.budget, stored)
+        self.usual_pace = whole / self.to_come if self.to_come else 1.0
+        """The pace until a case has ended: what the header says, which a budget and the starts of rounds change."""
         self.predicted = 0.0
         self.spent = 0.0
         self.began: dict[str, float] = {}
@@ -138,7 +141,7 @@ class _Rows:
 
     def eta(self) -> str:
         """What is left of the estimate, at the pace shown so far, divided among the places."""
-        pace = self.spent / self.predicted if self.predicted else 1.0
+        pace = self.spent / self.predicted if self.predicted else self.usual_pace
         return format_duration(pace * self.to_come / max(1, len(self.began)))
 
     def failures(self) -> str:
