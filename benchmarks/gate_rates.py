@@ -241,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         base = environment(folder / "base", "same")
         heads = {kind: environment(folder / "head", kind) for kind in options.kind}
         commit, facts = _commit(), measured_on.collect().facts
-        machine = {key: facts[key] for key in ("cpu", "cores_usable", "python", "torch")}
+        machine = {key: facts[key] for key in ("cpu", "cpu_id", "cores_usable", "python", "torch")}
         while True:
             done = [gate for gate in read(options.results) if is_current(gate)]
             have = {kind: sum(g["kind"] == kind for g in done) / KINDS[kind] for kind in options.kind}
