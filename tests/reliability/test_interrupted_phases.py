@@ -103,7 +103,7 @@ def locked(store: Path) -> Iterator[None]:
 
 def has_open(pid: int, path: Path) -> bool:
     """Whether a process has a file open."""
-    return any(link.exists() and link.resolve() == path for link in Path(f"/proc/{pid}/fd").iterdir())
+    return any(Path(file.path) == path for file in psutil.Process(pid).open_files())
 
 
 def a_locked_store(scene: Scene) -> None:
