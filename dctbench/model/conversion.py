@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
+
+from dctbench.model.checks import is_count, is_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +50,11 @@ class Conversion:
             all(_are_texts(data[name]) for name in ("replaced", "kept"))
             and isinstance(data["refused"], dict)
             and _are_texts(list(data["refused"].values()))
-            and all(_is_count(data[name]) for name in ("sequences", "steps"))
-            and all(data[name] is None or _is_number(data[name]) for name in ("rate", "loss_before", "loss_after"))
+            and all(is_count(data[name]) for name in ("sequences", "steps"))
+            and all(data[name] is None or is_number(data[name]) for name in ("rate", "loss_before", "loss_after"))
             and isinstance(data["at_edge"], bool)
             and isinstance(data["probes"], list)
-            and all(isinstance(row, list) and len(row) == 2 and all(map(_is_number, row)) for row in data["probes"])
+            and all(isinstance(row, list) and len(row) == 2 and all(map(is_number, row)) for row in data["probes"])
         )
         if not sound:
             return None
@@ -63,11 +64,3 @@ class Conversion:
 
 def _are_texts(values: object) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1 << 40
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

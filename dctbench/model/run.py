@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from dctbench.model.canonical import JSON
+from dctbench.model.checks import is_number, is_whole
 from dctbench.model.shard import Shards
 from dctbench.model.task import MOST_PATIENCE
 
@@ -99,27 +100,23 @@ class RunSettings:
         return cls(**known, extra=extra, present=frozenset(known))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
-    "rounds": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "case_timeout": _is_number,
+    "rounds": is_whole,
+    "case_timeout": is_number,
     "env": lambda value: isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()),
-    "short_rounds": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "samples": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "short_rounds": is_whole,
+    "samples": is_whole,
     "prune": lambda value: isinstance(value, bool),
     "isolation": lambda value: value in get_args(Isolation),
     "cache": lambda value: value is None or value in get_args(CacheState),
     "energy": lambda value: isinstance(value, bool),
-    "budget": lambda value: value is None or _is_number(value),
+    "budget": lambda value: value is None or is_number(value),
     "priority": lambda value: isinstance(value, bool),
     "search": lambda value: value is None or value in get_args(Search),
     "protocol": lambda value: value is None or value in get_args(MeasuringProtocol),
-    "jobs": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+    "jobs": lambda value: is_whole(value) and value >= 1,
     "patience": lambda value: type(value) is int and 2 <= value <= MOST_PATIENCE,
-    "margin": lambda value: _is_number(value) and 0 < value < 1,
+    "margin": lambda value: is_number(value) and 0 < value < 1,
     "check": lambda value: value is None or isinstance(value, Mapping),
     "anonymous": lambda value: isinstance(value, bool),
     "shard": lambda value: value is None or str(Shards.read(value)) == value,

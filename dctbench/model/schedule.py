@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
+from dctbench.model.checks import is_number
+
 MOST_CAUSES = 1000
 _CODE = re.compile(r"[a-z]{1,20}", re.ASCII)
 
@@ -40,7 +42,7 @@ class Schedule(NamedTuple):
             return None
         rate, causes = data["rate"], _causes(data["causes"])
         words = [data.get(name) for name in ("priority", "memory")]
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e9 or causes is None:
+        if not is_number(rate) or not 0 < rate < 1e9 or causes is None:
             return None
         if not isinstance(data["late"], bool) or not all(word is None or isinstance(word, str) for word in words):
             return None

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
+from dctbench.model.checks import is_count, is_number
+
 TrainingFailure = Literal["crashed", "diverged"]
 VALIDATION_EXAMPLES = 256
 """The most sequences that a probe is validated on."""
@@ -109,31 +111,23 @@ class Training:
         rates = [data[name] for name in ("rate", "failed_rate")]
         shares = [data["floor"], *([] if data["guess"] is None else [data["guess"]])]
         sound = (
-            all(_is_count(value) for value in counts)
-            and all(value is None or _is_count(value) for value in optional)
-            and all(value is None or _is_number(value) for value in rates)
-            and all(_is_number(value) and 0 <= value <= 1 for value in shares)
+            all(is_count(value) for value in counts)
+            and all(value is None or is_count(value) for value in optional)
+            and all(value is None or is_number(value) for value in rates)
+            and all(is_number(value) and 0 <= value <= 1 for value in shares)
             and isinstance(data["at_edge"], bool)
             and data["failure"] in (None, "crashed", "diverged")
             and isinstance(data["options"], dict)
             and all(isinstance(value, int | float | str) for value in data["options"].values())
             and _are_rows(data["probes"], 2, optional=True)
             and _are_rows(data["curve"], 3)
-            and all(_is_count(row[0]) for row in data["curve"])
+            and all(is_count(row[0]) for row in data["curve"])
         )
         if not sound:
             return None
         probes = tuple(Probe(*row) for row in data["probes"])
         curve = tuple(CurvePoint(*row) for row in data["curve"])
         return cls(**{**data, "probes": probes, "curve": curve})
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1 << 40
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _are_rows(rows: object, width: int, *, optional: bool = False) -> bool:
@@ -143,6 +137,6 @@ def _are_rows(rows: object, width: int, *, optional: bool = False) -> bool:
     for row in rows:
         if not isinstance(row, list) or len(row) != width:
             return False
-        if not all(_is_number(value) or (optional and value is None and i == width - 1) for i, value in enumerate(row)):
+        if not all(is_number(value) or (optional and value is None and i == width - 1) for i, value in enumerate(row)):
             return False
     return True
