@@ -9,9 +9,11 @@ better, are judged. `hf:FOLDER` and `hf:NAME` are models of transformers that ar
 from __future__ import annotations
 
 import copy
+import random
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +35,7 @@ from dctbench.errors import UsageError
 DIFFERENT = 5
 """The inputs up to this number differ from the first one: a model is timed with them in turn."""
 _ALWAYS = "inputs() returns the same tensors at every call"
-_DRAW = "let it draw them with torch, which is seeded anew before each call"
+_DRAW = "let it draw them with torch, numpy.random or random, which are seeded anew before each call"
 
 
 def load(target: str) -> Subject:
@@ -78,11 +80,11 @@ def _inputs_of(
 
     def own(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
         assert inputs is not None
-        torch.manual_seed(purpose.value + number)
+        _seed(purpose.value + number)
         made = arguments(inputs(seq_len, batch))
         if purpose.value + number == SEED:
             return made
-        torch.manual_seed(SEED)
+        _seed(SEED)
         first = arguments(inputs(seq_len, batch))
         if not _same(made, first):
             return made
@@ -106,6 +108,13 @@ def _inputs_of(
         return (torch.randn(*shape, attention.embed_dim, generator=source),), {}
 
     return noise if inputs is None else own
+
+
+def _seed(number: int) -> None:
+    """Seed the global generators that `inputs()` may draw from."""
+    torch.manual_seed(number)
+    random.seed(number)
+    np.random.seed(number % 2**32)
 
 
 def _same(one: Inputs, other: Inputs) -> bool:

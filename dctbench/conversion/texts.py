@@ -41,7 +41,7 @@ class Function:
 def functions() -> tuple[Function, ...]:
     """Return the functions with a docstring and a body of some length, in a fixed random order.
 
-    No docstring stands twice, so that each has one right answer. Modules that this Python lacks are left out.
+    No docstring occurs twice, so that each has one right answer. Modules that this Python lacks are left out.
     """
     found = {one.docstring: one for name in MODULES for one in _functions_of(name)}
     ordered = sorted(found.values(), key=lambda one: (one.name, one.docstring))

@@ -18,19 +18,19 @@ BLANK, FIRST_OPERATOR, CLOSE, START = 0, 11, 15, 16
 OPERATORS = 4
 NESTED = 0.25
 """The chance that an argument is an expression."""
-MOST_ARGUMENTS, DEEPEST = 10, 10
+MOST_ARGUMENTS, DEEPEST = 10, 9
 SHORTEST = 4
 """Expressions have more than n / 4 symbols."""
 LEAST_LENGTH, MOST_LENGTH = 32, 8192
-"""An expression of depth 10 has 800 symbols on average, and hardly one in 1000 has more than 8192. At four times that
-length and more, practically all would be drawn again."""
+"""A random expression has 525 symbols on average, and hardly one in 1000 has more than 8192. At four times that length
+and more, practically all would be drawn again."""
 
 
 class ListOps(Task):
     """`[MAX 2 9 [MIN 4 7 ] 0 ]` is 9. Operators are minimum, maximum, median and sum modulo 10.
 
-    An expression has 2 to 10 arguments, each of which is an expression with a chance of 1/4, down to depth 10. Those of
-    n / 4 symbols or fewer, and of more than n - 1, are drawn again.
+    An expression has 2 to 10 arguments, each of which is an expression with a chance of 1/4, down to depth 9: at depth
+    10, all are digits. Those of n / 4 symbols or fewer, and of more than n - 1, are drawn again.
     """
 
     facts: ClassVar[TaskFacts] = stated("listops")

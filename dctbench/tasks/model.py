@@ -30,10 +30,9 @@ class TaskModel(nn.Module):
 
     Args:
         attention: returns a new attention layer; called once per block.
-        facts: of the task.
+        facts: of the task: with a vocabulary, inputs are embedded; without one, a linear layer widens their channels.
         seq_len: length n.
         dim: model width d.
-        symbols: size of the embedding; None for real-valued inputs.
         order: a permutation of the positions, int64 (n,), or None.
         dtype: of parameters.
         device: where parameters live.

@@ -1,4 +1,4 @@
-"""Whether an attention finds a value by its key, wherever the pair stands: content addressing without induction."""
+"""Whether an attention finds a value by its key, wherever the pair is: content addressing without induction."""
 
 from __future__ import annotations
 

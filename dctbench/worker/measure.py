@@ -18,13 +18,12 @@ from dctbench.catalog.engines import ENGINES
 from dctbench.catalog.inputs import check_length
 from dctbench.model import Case, CaseWarning, ResultDetails, WarningCode
 from dctbench.protocol import CaseReply
-from dctbench.text.format import format_size
 from dctbench.worker import threads
 from dctbench.worker.collected import Collected
 from dctbench.worker.compiler_cache import own_cache
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.memory_need import refuse_what_cannot_fit
-from dctbench.worker.metrics import flops, inputs, latency, memory, response
+from dctbench.worker.metrics import flops, latency, memory, response
 from dctbench.worker.metrics.output import check_form
 from dctbench.worker.model_call import ModelCall, measure_model
 from dctbench.worker.passes import (
@@ -38,7 +37,7 @@ from dctbench.worker.passes import (
 )
 from dctbench.worker.progress import Progress
 from dctbench.worker.timed_calls import check_timed_calls, refuse_the_impossible
-from dctbench.worker.what_ran import what_ran
+from dctbench.worker.what_ran import how_sampled, what_ran
 from dctbench.worker.workload import (
     SEED,
     Rates,
@@ -134,7 +133,7 @@ def measure_case(
         measure_errors(case, device, subject, scratch, untimed, collected)
         measure_spectrum(case, scratch, untimed, collected)
         measure_added_metrics(case, subject, untimed, collected)
-    collected.details |= _manner(device, case.device, cache, samples, subject.drawn)
+    collected.details |= how_sampled(case, device, cache, samples, subject.drawn)
     with collected.attempt("description"):  # it must not cost what was measured
         collected.details |= what_ran(case, device, module, rates) | device.describe(case.device)
     _hold_against_its_formula(case, collected)
@@ -142,24 +141,6 @@ def measure_case(
     if not timing_only and collected.details.kernel is None and not ENGINES[case.engine].exported:
         observe_kernels(case, subject, untimed, collected)
     return collected.reply()
-
-
-def _manner(device: DeviceModule, name: str, cache: Cache, samples: latency.Samples, drawn: str) -> ResultDetails:
-    """Return how the latency was sampled."""
-    swept_bytes = device.swept_bytes(name) if cache == "cold" else None
-    swept = "" if swept_bytes is None else f", {format_size(swept_bytes)} swept before each call"
-    return ResultDetails(
-        threads=torch.get_num_threads(),
-        cache=f"{cache}{swept}",
-        swept_bytes=swept_bytes,
-        calls_per_sample=samples.calls_per_sample,
-        warmup_calls=samples.warmup_calls,
-        stop_reason=samples.stop_reason,
-        turns=samples.turns or None,
-        retaken=samples.retaken or None,
-        noisy=samples.noisy,
-        inputs=f"{drawn}, {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
-    )
 
 
 def _construct(

@@ -182,9 +182,14 @@ def _found(case: Case, dtype: str) -> tuple[Subject, Found, Inputs]:
 
 
 def rotating_arguments(case: Case, module: ModelCall) -> list[tuple[Tensor, ...]]:
-    """Return the input of the first call, and one more than timed calls use in turn."""
+    """Return the input of the first call, and one more than timed calls use in turn.
+
+    They are copies, since values are written into them: what `inputs()` returns may be views of tensors that the user's
+    module keeps, or one row that is expanded to all.
+    """
     subject = module.conversions.subject
-    return [tensors_of(subject.inputs(case.seq_len, case.batch, number)) for number in range(ROTATION + 2)]
+    made = (tensors_of(subject.inputs(case.seq_len, case.batch, number)) for number in range(ROTATION + 2))
+    return [tuple(value.clone() for value in tensors) for tensors in made]
 
 
 def measure_model(

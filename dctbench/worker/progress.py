@@ -19,7 +19,7 @@ _QUIET_SECONDS = 1.0
 
 
 class Progress:
-    """How long a case runs already.
+    """How long a case has been running.
 
     Args:
         limit: seconds after which no further call begins.

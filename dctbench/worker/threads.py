@@ -1,4 +1,4 @@
-"""How many threads torch uses where nobody has said so."""
+"""How many threads torch uses if nothing says how many."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _TRACEBACK = 20_000
 _READS_ANSWERS = 0.1
 """The share of wrong answers, planted beside the inputs, that a layer must repeat to be refused."""
 _DEVIATIONS = 5.0
-"""How many standard deviations of a count an accuracy may be above what its task allows."""
+"""An accuracy may exceed what its task allows by this many standard deviations, since answers are counted."""
 
 
 class CheatsError(DctbenchError):

@@ -197,8 +197,9 @@ class Trainer:
         for step in range(1, steps + 1):
             for group in optimizer.param_groups:
                 group["lr"] = rate * schedule(step, steps)
+            examples = next(batches)  # an error of the task is none of the model
             with told_apart(step, rate):
-                loss = self.step(model, optimizer, next(batches))
+                loss = self.step(model, optimizer, examples)
             if not math.isfinite(loss):
                 raise DivergedError(step, rate)
             yield step, loss

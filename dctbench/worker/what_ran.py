@@ -1,4 +1,4 @@
-"""What a case runs: its kernel, if a part names it, its transforms, and the conventions behind its figures."""
+"""What a case ran, how it was sampled, and the conventions behind its figures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from dctbench.attention.window import WindowAttention
 from dctbench.catalog.engines import ENGINES
 from dctbench.machine.calibration import rates_digest
 from dctbench.model import Case, ResultDetails
-from dctbench.worker.devices import DeviceModule
-from dctbench.worker.metrics import error, flops
-from dctbench.worker.workload import Rates, compiler_options, make_module
+from dctbench.text.format import format_size
+from dctbench.worker.devices import Cache, DeviceModule
+from dctbench.worker.metrics import error, flops, inputs, latency
+from dctbench.worker.workload import SEED, Rates, compiler_options, make_module
 
 
 def what_ran(case: Case, device: DeviceModule, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
@@ -28,12 +29,31 @@ def what_ran(case: Case, device: DeviceModule, module: torch.nn.Module, rates: R
     return ResultDetails(
         error_means=error_means(case.implementation).value if own else None,
         flops_convention=flops.CONVENTION,
-        flops_analytic=stated_flops(case, rates) if case.mode == "forward" and case.scope != "model" else None,
+        # The formula is that of one device. Ranks repeat some of its work.
+        flops_analytic=stated_flops(case, rates) if case.mode == "forward" and (case.ranks or 1) == 1 else None,
         tolerance=error.tolerance(case.dtype, device.tf32_products(case.device)) if exact else None,
         kernel=None if ENGINES[case.engine].exported else _named_kernel(case, module),
         compiler=", ".join(compiler_options(case)) or None,
         plan=plan,
         plan_rates=None if plan is None else rates_digest(rates),
+    )
+
+
+def how_sampled(case: Case, device: DeviceModule, cache: Cache, samples: latency.Samples, drawn: str) -> ResultDetails:
+    """Return how the latency was sampled, from inputs that `drawn` describes."""
+    swept_bytes = device.swept_bytes(case.device) if cache == "cold" else None
+    swept = "" if swept_bytes is None else f", {format_size(swept_bytes)} swept before each call"
+    return ResultDetails(
+        threads=torch.get_num_threads(),
+        cache=f"{cache}{swept}",
+        swept_bytes=swept_bytes,
+        calls_per_sample=samples.calls_per_sample,
+        warmup_calls=samples.warmup_calls,
+        stop_reason=samples.stop_reason,
+        turns=samples.turns or None,
+        retaken=samples.retaken or None,
+        noisy=samples.noisy,
+        inputs=f"{drawn}, {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
     )
 
 

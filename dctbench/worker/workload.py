@@ -296,7 +296,8 @@ def make_workload(case: Case, module: nn.Module, scratch: str | None = None) -> 
         drawn = [tuple(_wants_gradient(t) for t in arguments) for arguments in drawn]
     first, *rotating = drawn
     gradient = _output_gradient(case, case.device)
-    return Workload(case, _running(case, module), rotating, comparable, gradient, form_of(case), first)
+    words = "tokens drawn uniformly" if case.scope == "encoder" else "i.i.d. N(0, 1)"
+    return Workload(case, _running(case, module), rotating, comparable, gradient, form_of(case), first, words)
 
 
 def shared_weights(case: Case, scratch: str | None) -> inputs.Weights:

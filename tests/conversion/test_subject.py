@@ -65,6 +65,21 @@ def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
             of.inputs(4, 1, 1, purpose)
 
 
+@pytest.mark.parametrize("draw", ["numpy.random.rand(batch, seq_len)", "[[random.random()] * seq_len] * batch"])
+def test_inputs_may_be_drawn_by_numpy_and_by_random(draw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"drawn_by_{draw.partition('.')[0].strip('[')}"
+    (tmp_path / f"{name}.py").write_text(
+        "import random\nimport numpy\nimport torch\nfrom torch import nn\n"
+        "def model():\n    return nn.Linear(8, 8)\n"
+        f"def inputs(seq_len, batch):\n    return torch.tensor({draw})\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    of = load(f"{name}:model")
+    first, again, other = (of.inputs(8, 2, number)[0][0] for number in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 @pytest.mark.parametrize(
     ("made", "period"), [("torch.ones(batch, seq_len, 8)", 1), ("tokens % 2", 2), ("tokens % 7", 7)]
 )

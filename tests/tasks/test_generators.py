@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dctbench.catalog.tasks import TASKS
-from dctbench.errors import UnsupportedError, UsageError
+from dctbench.errors import UnavailableError, UnsupportedError, UsageError
 from dctbench.tasks import UNASKED, Examples, Task
 from dctbench.tasks.acuity import Acuity
 from dctbench.tasks.listops import BLANK, CLOSE, FIRST_OPERATOR, START, ListOps
@@ -185,6 +186,23 @@ def test_listops_states_the_value_of_its_expression(seed: int, n: int) -> None:
         assert evaluated(symbols) == y
 
 
+def test_random_expressions_of_listops_are_those_of_long_range_arena() -> None:
+    """There, an operator at depth 10 is a digit, and the rest is drawn as here: n(d) = 2 + 6 (3/4 + n(d + 1) / 4)."""
+    task, generator = ListOps(8192), rng(0)
+    lengths, depths = [], []
+    for _ in range(3000):
+        written: list[int] = []
+        task.write(generator, written, 1)
+        lengths.append(len(written))
+        nesting = np.cumsum([(FIRST_OPERATOR <= each < CLOSE) - (each == CLOSE) for each in written])
+        depths.append(int(nesting.max()))
+    expected = 2 + 6.0
+    for _ in range(8):
+        expected = 2 + 6 * (3 / 4 + expected / 4)
+    assert max(depths) == 9
+    assert np.mean(lengths) == pytest.approx(expected, rel=0.15)
+
+
 @given(st.integers(0, 3), st.lists(st.integers(0, 9), min_size=1, max_size=10))
 def test_the_operators_of_listops(operator: int, digits: list[int]) -> None:
     assert operator_value(operator, digits) == evaluated(
@@ -229,6 +247,30 @@ def test_masked_tasks_ask_for_what_they_hide_and_show_the_rest(name: str) -> Non
     assert (hidden.sum(1) == round(0.15 * n)).all()
     assert ((drawn.inputs == mask) == hidden).all()
     assert 0.8 < hidden.mean(0).std() / np.sqrt(0.15 * 0.85 / 50) < 1.25  # any place alike
+
+
+def test_a_python_without_its_sources_has_no_masked_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"stdlib": str(tmp_path)})
+    (tmp_path / "abc.py").write_text("pass\n")
+    sources.cache_clear()
+    try:
+        with pytest.raises(UnavailableError, match="has too few"):
+            TASKS["masked-bytes"].load()()
+    finally:
+        sources.cache_clear()
+
+
+def test_what_one_build_of_python_writes_is_no_material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"stdlib": str(tmp_path)})
+    for number in range(60):
+        (tmp_path / f"module{number}.py").write_text("a" * (1 << 16))
+    for name in ("_sysconfigdata__linux_x86_64-linux-gnu", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("b" * 100)
+    sources.cache_clear()
+    try:
+        assert {byte for text in sources().values() for byte in np.unique(text)} == {ord("a")}
+    finally:
+        sources.cache_clear()
 
 
 def test_no_source_file_is_in_two_splits_and_every_split_has_some() -> None:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case
 from dctbench.worker.model_call import load_subject, make_model_call, rotating_arguments
+from dctbench.worker.workload import make_module, make_workload
+from tests.conversion.shared_inputs import DATA
 from tests.support.models import WIDTH
 
 
@@ -88,6 +90,17 @@ def test_each_call_of_a_model_gets_its_own_tensors_inside_a_dict_and_a_list() ->
         with torch.inference_mode():
             expected = original.model(*original.inputs(nested.seq_len, nested.batch, number)[0])
             np.testing.assert_allclose(module(*tensors), expected, atol=1e-5)
+
+
+def test_timing_leaves_the_tensors_of_the_user_alone() -> None:
+    shared = replace(case("", "float32"), model="tests.conversion.shared_inputs:model", batch=2, heads=2)
+    before = DATA.clone()
+    subject = make_workload(shared, make_module(shared))
+    first = [value.clone() for value in subject.first]
+    subject.renew(range(20))
+    subject.restore(range(20, 24))
+    assert torch.equal(DATA, before)
+    assert all(torch.equal(value, kept) for value, kept in zip(subject.first, first, strict=True))
 
 
 def test_a_list_that_an_evaluation_lets_the_model_fill_stays_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

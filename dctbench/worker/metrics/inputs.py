@@ -56,10 +56,17 @@ def share_weights(layer: nn.Module, shared: Weights) -> bool:
 
 
 def seed_parameters(module: nn.Module, seed: int) -> None:
-    """Redraw every matrix of a model outside the attention, seeded by its name, so that it is equal for all methods."""
+    """Redraw every matrix of a model outside the attention, seeded by its name, and clear the biases.
+
+    They are then equal for all methods: what a constructor draws depends on what the attention has drawn before.
+    """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if parameter.ndim == 2 and ".attention." not in name:
+            if ".attention." in name:
+                continue
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.ndim == 2:
                 drawn = torch.randn(parameter.shape, generator=generator(seed, "parameter", name, *parameter.shape))
                 parameter.copy_(drawn / math.sqrt(parameter.shape[1]))
 

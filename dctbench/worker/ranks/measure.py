@@ -36,7 +36,7 @@ from dctbench.worker.ranks.children import Children
 from dctbench.worker.ranks.group import Group, backend, connection_lost
 from dctbench.worker.ranks.member import Member, Order, build_rank, share_threads
 from dctbench.worker.timed_calls import refuse_the_impossible
-from dctbench.worker.what_ran import what_ran
+from dctbench.worker.what_ran import how_sampled, what_ran
 from dctbench.worker.workload import SEED, Rates, Workload, make_arguments, make_module
 
 _LEAST_SECONDS = 60.0
@@ -80,7 +80,7 @@ def measure_ranks(
     place = None if request.scratch is None else Path(request.scratch)
     with OwnedFolder("dctbench-ranks-", place) as owned, _ranks(request, owned.path, seconds, progress) as others:
         device.use(case.device)
-        share = share_threads(case)
+        share_threads(case)
         torch.manual_seed(SEED)
         group = others.meet(lambda: Group(case, 0, owned.path, seconds))
         with torch.inference_mode():
@@ -93,9 +93,6 @@ def measure_ranks(
     sent = group.communicator.sent
     collected.details |= what_ran(case, device, member.module, request.rates) | device.describe(case.device)
     collected.details |= ResultDetails(
-        threads=share,
-        cache=cache,
-        inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
         communication=Communication(
             backend=backend(case) if group.size > 1 else "none",
             convention=CONVENTION,
@@ -192,14 +189,7 @@ def _measure(
     untimed = Untimed(call, progress)
     collected.add("latency", *samples.seconds)
     collected.warnings += [*latency.warnings(samples), *seen.warnings, *_shared_cores(case)]
-    collected.details |= seen.details | ResultDetails(
-        calls_per_sample=samples.calls_per_sample,
-        warmup_calls=samples.warmup_calls,
-        stop_reason=samples.stop_reason,
-        turns=samples.turns or None,
-        retaken=samples.retaken or None,
-        noisy=samples.noisy,
-    )
+    collected.details |= seen.details | how_sampled(case, device, member.cache, samples, member.subject.drawn)
     member.lead(Order.CHECK, samples.calls_per_sample, call)
     if not request.timing_only:
         with collected.attempt("memory.tensor"):

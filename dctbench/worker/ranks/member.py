@@ -60,13 +60,12 @@ def build_rank(case: Case, communicator: Communicator, device: str, rates: Rates
     return layer.eval()
 
 
-def share_threads(case: Case) -> int:
-    """Give this rank its share of the threads that the case may use, and return their number: at least one."""
+def share_threads(case: Case) -> None:
+    """Give this rank its share of the threads that the case may use: at least one."""
     assert case.ranks is not None
     threads.use(case.threads)
     share = max(1, torch.get_num_threads() // case.ranks) if case.device_kind == "cpu" else torch.get_num_threads()
     torch.set_num_threads(share)
-    return share
 
 
 class Member:
@@ -81,7 +80,7 @@ class Member:
     """
 
     def __init__(self, case: Case, device: DeviceModule, group: Group, rates: Rates | None, cache: Cache) -> None:
-        self.case, self.device, self.group = case, device, group
+        self.case, self.device, self.group, self.cache = case, device, group, cache
         self.name = case.devices[group.rank]
         self._sweep = device.stopwatch(self.name, "cold") if cache == "cold" else None
         self._stopwatch = device.stopwatch(self.name, "warm")

@@ -62,6 +62,12 @@ def test_rounding_may_differ_between_calls_and_more_may_not() -> None:
         check_same(CASE, good() * float("nan"), good(), "later")
 
 
+def test_zeros_are_the_same_as_zeros() -> None:
+    check_same(CASE, good() * 0, good() * 0, "later")
+    with pytest.raises(WrongOutputError, match="another output"):
+        check_same(CASE, good(), good() * 0, "later")
+
+
 def test_unwritten_memory_is_detected_whatever_it_contained() -> None:
     def half() -> Tensor:
         out = torch.empty(1, 16, 16)

@@ -61,6 +61,15 @@ def test_a_case_that_reaches_its_time_limit_is_kept_and_checked_against_one_devi
     assert "time limit" in answer.details["memory.tensor.absent"]
 
 
+@pytest.mark.parametrize(("cache", "swept"), [("cold", 12345), ("warm", None)])
+def test_ranks_record_what_emptied_the_cache_and_no_formula_of_one_device(cache: Any, swept: int | None) -> None:
+    device: Any = SimpleNamespace(**{**vars(cpu), "swept_bytes": lambda _: 12345})
+    answer = measure_ranks(MeasureRequest(CASE, cache=cache), device, sampling=Sampling(**QUICK))  # type: ignore[arg-type]
+    assert answer.details.get("swept_bytes") == swept
+    assert answer.details["cache"].startswith(cache)
+    assert "flops.analytic" not in answer.details
+
+
 def test_a_long_case_at_its_time_limit_is_kept_and_says_that_it_was_not_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
