@@ -94,8 +94,8 @@ def _check_shards(store: Store, run: Run, rounds: Mapping[Case, int]) -> None:
 
     Once it has all of them, nobody else is at work, and failures can be tried again.
     """
-    state = store.progress(run.id)
-    if state is not None and not state.complete and is_sharded(run, rounds):
+    # Of the server itself: the process knows the progress of a run only once it measures it.
+    if not store.state(run.id).complete and is_sharded(run, rounds):
         raise errors.UsageError(
             f"run {run.short_id} is divided into shards, and another machine may be measuring what it lacks",
             hint=f"continue each shard with its own command, such as: {command_of_shard(run)}",

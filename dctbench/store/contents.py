@@ -155,7 +155,7 @@ class Store:
     def end_case(self, run_id: str, case: Case, round: int) -> None:
         """Forget the attempts at a case: it has not ended the run."""
         with self.transaction() as connection:
-            _forget_attempts(connection, run_id, [(case.id, round)])
+            forget_attempts(connection, run_id, [(case.id, round)])
 
     def attempts(self, run_id: str) -> dict[tuple[str, int], int]:
         """Return how often each case without a result was started, by the id of the case and the round."""
@@ -193,7 +193,7 @@ class Store:
         for batch in batches([records.row_of_result(run_id, result) for result in results]):
             with self.transaction() as connection:
                 stored += len(connection.execute(returning, batch).all())
-                _forget_attempts(connection, run_id, [(row["case_id"], row["round"]) for row in batch])
+                forget_attempts(connection, run_id, [(row["case_id"], row["round"]) for row in batch])
         return stored
 
     def runs(self, damage: list[str] | None = None) -> list[RunState]:
@@ -458,7 +458,8 @@ def _intact(
             damage.append(error.message)
 
 
-def _forget_attempts(connection: sa.Connection, run_id: str, keys: Sequence[tuple[str, int]]) -> None:
+def forget_attempts(connection: sa.Connection, run_id: str, keys: Sequence[tuple[str, int]]) -> None:
+    """Forget the attempts at the cases and rounds of a run: they have a result, or did not end the run."""
     table = schema.attempts
     of_keys = sa.tuple_(table.c.case_id, table.c.round).in_(keys)
     connection.execute(sa.delete(table).where(table.c.run_id == run_id, of_keys))

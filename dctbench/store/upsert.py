@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from dctbench.model import FAILED
 from dctbench.store import schema
-from dctbench.store.contents import Store, one_of
+from dctbench.store.contents import Store, forget_attempts, one_of
 
 
 def insert_keeping_first(store: Store, table: sa.Table, order: Sequence[str]) -> Any:
@@ -39,13 +39,13 @@ def key_of(table: sa.Table, row: Mapping[Any, Any]) -> Key:
 def insert_better_results(
     store: Store, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[set[Key], set[Key]]:
-    """Insert results, and let them replace worse ones of the same case and round.
+    """Insert results of one run, and let them replace worse ones of the same case and round.
 
-    Two statements, so that the two can be told apart.
+    Two statements, so that the two can be told apart. The attempts at what is inserted are forgotten.
 
     Args:
         store, connection: to which `rows` go, and a transaction of it.
-        rows: of `results`, at least one.
+        rows: of `results`, at least one, all of one run.
 
     Returns:
         The keys of those that are new, and of those that replaced another.
@@ -53,10 +53,14 @@ def insert_better_results(
     table = schema.results
     insert = store.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
     new = {key_of(table, row) for row in connection.execute(insert, rows).mappings()}
-    if len(new) == len(rows):
-        return new, set()
-    better = insert_keeping_first(store, table, ("status",)).returning(*table.primary_key)
-    return new, {key_of(table, row) for row in connection.execute(better, rows).mappings()}
+    replaced: set[Key] = set()
+    if len(new) < len(rows):
+        better = insert_keeping_first(store, table, ("status",)).returning(*table.primary_key)
+        replaced = {key_of(table, row) for row in connection.execute(better, rows).mappings()}
+    inserted = [(row["case_id"], row["round"]) for row in rows if key_of(table, row) in new | replaced]
+    if inserted:
+        forget_attempts(connection, rows[0]["run_id"], inserted)
+    return new, replaced
 
 
 def _insert(store: Store, table: sa.Table, order: Sequence[str], wins: Callable[[Any, Any], Any]) -> Any:

@@ -73,6 +73,12 @@ def test_an_interrupted_shard_names_its_own_command_and_no_resume_takes_over_ano
     assert refused.value.hint == f"continue each shard with its own command, such as: {first}"
 
 
+def test_no_resume_takes_over_another_shard_on_a_server(url: str) -> None:
+    begin(url, 1, 2)
+    with pytest.raises(UsageError, match="is divided into shards, and another machine may be measuring"):
+        resume(ResumeRequest(store=url))
+
+
 OTHER = Environment({**FACTS, "cpu": "Other CPU"}, "e" * 16)
 
 

@@ -140,6 +140,8 @@ class Stores(RuleBasedStateMachine):
         if run.id not in self.order:
             self.order.append(run.id)
         self.expected |= {(run.id, *key): one for key, one in zip(keys, results, strict=True) if key in [*new, *worse]}
+        for key in (*new, *worse):
+            self.attempts.pop((run.id, *key), None)
 
     @rule(target=runs, number=st.integers(1, RUNS + 1), keys=SOME_KEYS, second=st.booleans())
     def merge_another_store(self, number: int, keys: list[tuple[int, int]], second: bool) -> Run:
@@ -163,6 +165,7 @@ class Stores(RuleBasedStateMachine):
             before = self.expected.get(place)
             if before is None or before.status in RETRYABLE:
                 self.expected[place] = one
+                self.attempts.pop(place, None)
         return run
 
     @rule(data=st.data(), column=st.sampled_from(["status", "samples", "record", "sha256"]))

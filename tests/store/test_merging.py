@@ -82,6 +82,19 @@ def test_every_result_is_copied_and_the_earliest_start_stays(tmp_path: Path) -> 
         assert state.run.started_at.startswith("2026-01-02T03:04:01")
 
 
+def test_a_result_that_arrives_by_a_merge_ends_the_attempts_at_it(tmp_path: Path) -> None:
+    """As after a server that failed during a case, and a push of the outbox."""
+    target = part(tmp_path / "all.sqlite", [])
+    with open_store(target) as store:
+        store.start_case(RUN.id, CASES[0], 1)
+        store.start_case(RUN.id, CASES[1], 1)
+    merged(tmp_path / "all.sqlite", part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)]))
+    with open_store(target) as store:
+        assert store.attempts(RUN.id) == {(CASES[1].id, 1): 1}
+        import_run(store, store.state(RUN.id).run, [ENVIRONMENT], [result("sdpa", 128, 1.0)])
+        assert store.attempts(RUN.id) == {}
+
+
 def test_a_measurement_wins_over_a_failure_and_a_failure_over_a_skipped_result(tmp_path: Path) -> None:
     one = [result("sdpa", 64, None, status="timeout"), result("sdpa", 128, None, status="skipped")]
     two = [result("sdpa", 64, 1.0), result("sdpa", 128, None, status="error", message="SIGSEGV")]

@@ -72,9 +72,10 @@ def test_the_number_of_statements_of_a_merge_does_not_depend_on_the_number_of_re
                 merge([store], into)
             counts.append((len(written), len(read)))
     # Target: one query each for the known runs, calibrations and environments; for each run its record, written and
-    # then read, plan, environments, and results, read and then written; one query for the baselines. Source: all runs,
-    # and the results without a run; for each run its plan, environments and results; the calibrations and baselines.
-    assert counts == [(3 + 2 * 6 + 1, 2 + 2 * 3 + 2)] * 2
+    # then read, plan, environments, and results, read and then written, and their attempts; one query for the
+    # baselines. Source: all runs, and the results without a run; for each run its plan, environments and results; the
+    # calibrations and baselines.
+    assert counts == [(3 + 2 * 7 + 1, 2 + 2 * 3 + 2)] * 2
 
 
 def test_no_query_scans_all_results(tmp_path: Path) -> None:
