@@ -199,9 +199,10 @@ def _tell_of_time(request: RunRequest, planned: Plan, listener: Listener) -> Non
         longer = len(planned.estimate.left_out)
         then = f"; {pluralize(longer, 'longer case')} will be left out then" if longer else ""
         limit = format_duration(planned.estimate.pace.limit)
+        what = "a call" if unending[0].task is None else "a training"
         listener(
             Notice(
-                f"{first}{more}: a call is predicted to take longer than the time limit of {limit}, and to end in a "
+                f"{first}{more}: {what} is predicted to take longer than the time limit of {limit}, and to end in a "
                 f"timeout{then}. --case-timeout sets the limit"
             )
         )

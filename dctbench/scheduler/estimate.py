@@ -174,7 +174,8 @@ class Estimate:
         if case in self.left_out:
             return 0.0
         if not self.ends(case):
-            return self._start(case) + self._patience(case) if round == 1 else 0.0
+            together = 1 if case.task is None else self.pace.jobs
+            return (self._start(case) + self._patience(case)) / together if round == 1 else 0.0
         call = self.calls[case]
         spent = min(self.overhead(case, round) + self.sampling(case, round), max(self.pace.limit, 2 * call))
         rest = self.scheduled(case, round) + self._model_calls(case, round) * call
@@ -185,8 +186,8 @@ class Estimate:
         return self.seconds(case, 1) + (rounds - 1) * self.seconds(case, 2) if rounds else 0.0
 
     def ends(self, case: Case) -> bool:
-        """Whether a call ends before the runner ends its process. A training shows at every step that it goes on."""
-        return case.task is not None or self.calls[case] <= self._patience(case)
+        """Whether a call, or a whole training, ends before the runner ends its process."""
+        return self.calls[case] <= self._patience(case)
 
     def _patience(self, case: Case) -> float:
         """Seconds without a sign of life after which the runner ends the first process of a case."""

@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def unending(self) -> list[Case]:
-        """The cases that will time out: one call is predicted to take longer than the time limit."""
+        """The cases that will time out: one call, or a training, is predicted to take longer than the time limit."""
         return [case for case in self.rounds if case not in self.estimate.left_out and not self.estimate.ends(case)]
 
     @property

@@ -174,12 +174,15 @@ def test_the_time_of_a_schedule_comes_on_top_of_the_limit() -> None:
     assert found.seconds(on_schedule, 1) == pytest.approx(0.15 + 120 + 2 * 101)
 
 
-def test_a_training_beyond_the_limit_shows_at_every_step_that_it_goes_on() -> None:
+def test_a_training_beyond_its_time_limit_is_ended_there_beside_another_one_and_has_no_later_seed() -> None:
     [training, *_] = trained("sdpa", [0.9])
     case = training.case
-    slow, fast = (estimate([case], {case: flops}, (), Pace(limit=120.0)) for flops in (10**15, 10**10))
+    slow, fast = (estimate([case], {case: flops}, (), Pace(limit=120.0, jobs=2)) for flops in (10**15, 10**10))
     assert slow.calls[case] > 120 > fast.calls[case]
-    assert slow.seconds(case, 2) == slow.seconds(case, 1) > fast.seconds(case, 1)
+    assert not slow.ends(case)
+    assert slow.seconds(case, 1) == pytest.approx((0.15 + 120) / 2)
+    assert slow.seconds(case, 2) == 0
+    assert fast.seconds(case, 2) == fast.seconds(case, 1) > 0
 
 
 def test_the_exact_outputs_are_predicted_once_for_each_shape_and_a_long_one_compares_few_rows() -> None:
