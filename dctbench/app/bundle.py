@@ -30,7 +30,8 @@ ENGINE = "onnxruntime"
 PROGRAMS = (
     ("run.py", "bundle", "target.py"), ("board.py", "bundle", "board.py"), ("periodic.py", "machine", "periodic.py"),
     ("energy.py", "machine", "energy.py"), ("power_meters.py", "machine", "power_meters.py"),
-    ("processor.py", "machine", "processor.py"), ("system_files.py", "machine", "system_files.py"),
+    ("processor.py", "machine", "processor.py"), ("cgroup.py", "machine", "cgroup.py"),
+    ("system_files.py", "machine", "system_files.py"),
 )  # fmt: skip
 """The programs of a bundle: their names, and the rooms and modules of which they are copies."""
 LARGEST_DIFFERENCE = 1e-4

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import platform
 import socket
@@ -10,11 +12,16 @@ import sys
 from typing import Any
 
 if __package__:
+    from dctbench.machine import cgroup
     from dctbench.machine.processor import cpu_id, cpu_model
     from dctbench.machine.system_files import read_text
 else:  # the copies beside this program, in a bundle
+    import cgroup  # type: ignore[no-redef]
     from processor import cpu_id, cpu_model  # type: ignore[no-redef]
     from system_files import read_text  # type: ignore[no-redef]
+
+STABLE = ("system", "machine", "cpu", "cpu_id", "cores_usable", "python", "onnxruntime", "numpy", "libc")
+"""The facts that make the fingerprint of a machine."""
 
 
 def environment() -> dict[str, Any]:
@@ -33,8 +40,19 @@ def environment() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that affinity and the container's CPU quota allow."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cgroup.allowed_cores(cores)
+
+
+def fingerprint(facts: dict[str, Any]) -> str:
+    """Return the identity of a machine and its software."""
+    return digest({name: facts[name] for name in STABLE})
+
+
+def digest(value: Any) -> str:
+    """Return 16 hexadecimal digits of the hash of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def memory() -> int | None:

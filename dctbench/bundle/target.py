@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import hashlib
 import importlib.util
 import json
 import math
@@ -27,10 +26,11 @@ from typing import Any
 COPY_WHOLE = "copy the whole folder of the bundle to this machine"
 if __package__:
     from dctbench.bundle import board
-    from dctbench.machine import energy, periodic, power_meters
+    from dctbench.machine import cgroup, energy, periodic, power_meters
 else:
     try:  # the copies beside this program, in a bundle
         import board  # type: ignore[no-redef]
+        import cgroup  # type: ignore[no-redef]
         import energy  # type: ignore[no-redef]
         import periodic  # type: ignore[no-redef]
         import power_meters  # type: ignore[no-redef]
@@ -53,7 +53,6 @@ ENERGY_CALLS = 3
 LONGEST_WAIT = 1e6
 """Seconds. The system call that waits for a process takes no more than 24 days."""
 _UTC = datetime.timezone.utc  # noqa: UP017 - datetime.UTC is newer than Python 3.9
-STABLE = ("system", "machine", "cpu", "cpu_id", "cores_usable", "python", "onnxruntime", "numpy", "libc")
 
 
 class UsageError(Exception):
@@ -368,26 +367,16 @@ def released(
     """Release calls on the schedule of a case. Return the response times, and how the schedule went."""
     period, deadline = case["period"], case["deadline"]
     raising = periodic.raised_priority() if priority else contextlib.nullcontext()
-    with periodic.Observer() as observer, raising as raised:
+    with periodic.Observer(cgroup.throttled_seconds) as observer, raising as raised:
         found = periodic.release(prepare, call, period=period, deadline=deadline, count=count, observer=observer)
     causes = periodic.causes(found, period=period, deadline=deadline)
     schedule = {"rate": found.rate, "late": found.late, "causes": [list(pair) for pair in list(causes.items())[:1000]]}
     return found.responses, {**schedule, **(raised._asdict() if raised else {})}
 
 
-def fingerprint(facts: dict[str, Any]) -> str:
-    """Return the identity of this machine and its software."""
-    return digest({name: facts[name] for name in STABLE})
-
-
-def digest(value: Any) -> str:
-    """Return 16 hexadecimal digits of the hash of a JSON value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def new_document(bundle: dict[str, Any], facts: dict[str, Any], *, priority: bool) -> dict[str, Any]:
     """Return a document without results, with a run of its own that later rounds join."""
-    key = fingerprint(facts)
+    key = board.fingerprint(facts)
     started_at = datetime.datetime.now(_UTC).isoformat(timespec="microseconds")
     settings = {
         "rounds": bundle["rounds"], "samples": bundle["samples"], "case_timeout": bundle["case_timeout"],
@@ -407,7 +396,7 @@ def new_document(bundle: dict[str, Any], facts: dict[str, Any], *, priority: boo
 
 def run_id(bundle: dict[str, Any], facts: dict[str, Any], started_at: str, *, priority: bool) -> str:
     """Return the id of the run in a file. Another board of the same kind has another, and so has a second file."""
-    return digest([bundle["id"], fingerprint(facts), facts["host"], started_at, priority])
+    return board.digest([bundle["id"], board.fingerprint(facts), facts["host"], started_at, priority])
 
 
 def left_out(entry: dict[str, Any], facts: dict[str, Any], key: str) -> dict[str, Any]:

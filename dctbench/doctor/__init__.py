@@ -41,7 +41,7 @@ def groups(
     reply = runner.ask(InspectRequest(), TorchReply, INSPECT_TIMEOUT)
     yield "torch", torch_build.findings(reply, facts)
     torch = reply.torch if isinstance(reply, TorchReply) else {}
-    yield "GPU", gpu.findings(torch)
+    yield "GPU", gpu.findings(torch, runner.variables)
     results = place.findings(location)
     yield "Results", [*results, place.terminal(sys.stdout, os.environ)]
     if not torch or exit_code(results):

@@ -11,14 +11,15 @@ from dctbench.machine import nvml
 from dctbench.text.format import format_size, pluralize
 
 
-def findings(torch: Mapping[str, Any]) -> list[Finding]:
+def findings(torch: Mapping[str, Any], variables: Mapping[str, str]) -> list[Finding]:
     """Return the findings of every check of the GPUs, or a single one if there are none.
 
     Args:
         torch: the facts that a worker reports about torch, empty if it could not.
+        variables: the environment of that worker, which may choose the GPUs.
     """
     try:
-        gauges = nvml.visible()
+        gauges = nvml.visible(variables)
         known = [gauge.facts() for gauge in gauges]
     except UnavailableError as error:
         if torch.get("gpus"):

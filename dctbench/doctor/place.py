@@ -22,6 +22,7 @@ STORE_FAILS = StoreError.exit_code
 LITTLE_SPACE = 1 << 30
 NO_SPACE = 16 << 20
 NARROW = 80
+_ANOTHER = "choose another store with --store"
 REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "beegfs", "afs")
 
 
@@ -53,23 +54,36 @@ def store(location: str) -> Finding:
     path = Path(location)
     try:
         if not path.exists():
-            try_folder(_nearest_folder(location))
-            return ok("store", f"{location}: none yet, the first run creates it; SQLite {sqlite3.sqlite_version}")
-        if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
-            return failure(
-                "store",
-                f"{location} cannot be written",
-                "choose another store with --store, or change its permissions",
-                STORE_FAILS,
-            )
+            return _not_yet(path)
+        if not os.access(path, os.W_OK) or not os.access(path.resolve().parent, os.W_OK):  # the journal lies beside it
+            return _unusable(f"{location} cannot be written", f"{_ANOTHER}, or change its permissions")
         with open_store(location) as opened:
             runs = opened.runs()
     except StoreError as error:
-        return failure("store", error.message, error.hint or "choose another store with --store", STORE_FAILS)
+        return _unusable(error.message, *([error.hint] if error.hint else []))
     except OSError as error:
-        return failure("store", f"{location}: {error.strerror}", "choose another store with --store", STORE_FAILS)
+        return _unusable(f"{location}: {error.strerror}")
     size = format_size(path.stat().st_size)
     return ok("store", f"{location}: {_held(runs)}, {size}; rollback journal, SQLite {sqlite3.sqlite_version}")
+
+
+def _not_yet(path: Path) -> Finding:
+    """Check whether a store that does not exist can be created.
+
+    Raises:
+        StoreError, OSError: when it cannot.
+    """
+    if path.is_symlink():
+        return _unusable(f"{path} is a link to {os.readlink(path)}, which does not exist")
+    there = next(one for one in path.absolute().parents if os.path.lexists(one))
+    if not os.path.isdir(there):
+        return _unusable(f"{path}: {there} is not a folder")
+    try_folder(there)
+    return ok("store", f"{path}: none yet, the first run creates it; SQLite {sqlite3.sqlite_version}")
+
+
+def _unusable(found: str, remedy: str = _ANOTHER) -> Finding:
+    return failure("store", found, remedy, STORE_FAILS)
 
 
 def server(location: str) -> Finding:

@@ -1,6 +1,8 @@
 """What the control groups of this process allow it: processor time and memory, for both versions of cgroups.
 
 Groups are nested, and each of the enclosing groups limits what is inside. `root` is the folder with /proc and /sys.
+
+This module imports nothing but the standard library, and runs under Python 3.9: a bundle carries a copy of it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dctbench.machine.system_files import read_counts, read_text
+if __package__:
+    from dctbench.machine.system_files import read_counts, read_text
+else:
+    from system_files import read_counts, read_text  # type: ignore[no-redef]  # the copy in a bundle
 
 ROOT = Path("/")
 _UNLIMITED = 1 << 60  # cgroups v1 writes "no limit" as a number near 2^63
@@ -41,6 +46,21 @@ def cpu_quota(root: Path = ROOT) -> float | None:
         if limit.isdecimal() and period.isdecimal() and int(period):
             quotas.append(int(limit) / int(period))
     return min(quotas, default=None)
+
+
+def allowed_cores(cores: int) -> int:
+    """Return how many of some cores the CPU quota of this process's groups allows.
+
+    A quota is rounded down: with more threads than whole cores the quota is used up before its period ends, and all
+    threads stand still for the rest of it.
+    """
+    quota = cpu_quota()
+    return cores if quota is None or quota >= cores else max(1, int(quota))
+
+
+def throttled_seconds() -> float:
+    """Return the seconds for which CPU quotas have stopped the groups of this process so far."""
+    return sum(one.seconds for one in throttling().values())
 
 
 def throttling(root: Path = ROOT) -> Mapping[Path, Throttling]:

@@ -128,13 +128,8 @@ def affinity() -> list[int] | None:
 
 
 def usable_cores() -> int:
-    """Return the number of cores that affinity and the container's CPU quota allow.
-
-    A quota is rounded down: with more threads than whole cores the quota is used up before its period ends, and all
-    threads stand still for the rest of it.
-    """
-    quota = cpu_quota()
-    return _cores() if quota is None else max(1, int(quota))
+    """Return the number of cores that affinity and the container's CPU quota allow."""
+    return cgroup.allowed_cores(_cores())
 
 
 def cpu_quota() -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from dctbench.model import Status
 from dctbench.protocol import ALIVE, MAX_REPLY_BYTES, TURN, Failure, Request, encode_request
@@ -25,6 +25,12 @@ LONGEST_WAIT = 1e6
 """Seconds. The system call that waits for a process takes no more than 24 days."""
 
 _T = TypeVar("_T")
+
+
+class TimedOut(NamedTuple):
+    """That a child did not answer: the seconds without a sign of life, or in all if it gave some until the end."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ def exchange(
     output: Output,
     next_turn: Callable[[], None] | None = None,
     most: float = MOST_TIMEOUTS,
-) -> bytes | None:
-    """Return the child's reply, b"" if it ended or hung up before the reply was complete, or None after the timeout.
+) -> bytes | TimedOut:
+    """Return the child's reply, b"" if it ended or hung up before that was complete, or the time limit that has passed.
 
     The timeout begins anew with each sign of life that the child gives, up to `most` times as long.
     The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
@@ -70,7 +76,9 @@ def exchange(
             selector.register(output, selectors.EVENT_READ)
             while True:
                 line = _next_line(selector, child, output, min(deadline, end))
-                if line and line.startswith(ALIVE):
+                if line is None:
+                    return TimedOut(timeout if deadline <= end else most * timeout)
+                if line.startswith(ALIVE):
                     deadline = monotonic() + timeout
                     while line.startswith(ALIVE):  # a busy machine may deliver several lines together
                         line = line[len(ALIVE) :]
@@ -89,7 +97,7 @@ def exchange(
 
 
 def _next_line(selector: selectors.BaseSelector, child: Child, output: Output, deadline: float) -> bytes | None:
-    """Return the next line of a child, or b"" or None like `exchange`."""
+    """Return the next line of a child, b"" if it ended before it was complete, or None at the deadline."""
     received = bytearray()
     while not received.endswith(b"\n") and len(received) <= MAX_REPLY_BYTES:
         # Ask once more after the timeout: this process may have been stopped until then, while the reply came.
@@ -116,13 +124,13 @@ def _next_line(selector: selectors.BaseSelector, child: Child, output: Output, d
     return bytes(received)
 
 
-def read_reply(line: bytes | None, timeout: float, read: Callable[[bytes], _T]) -> tuple[_T | Failure | None, bool]:
+def read_reply(line: bytes | TimedOut, read: Callable[[bytes], _T]) -> tuple[_T | Failure | None, bool]:
     """Return the reply, a failure that tells what is wrong with it, or None if the child ended without one.
 
     The second value tells whether the child ends by itself.
     """
-    if line is None:
-        return Failure(f"timeout after {timeout:g} s", status="timeout"), False
+    if isinstance(line, TimedOut):
+        return Failure(f"timeout after {line.seconds:g} s", status="timeout"), False
     if not line:
         return None, True
     try:

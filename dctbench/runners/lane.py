@@ -14,7 +14,7 @@ from dctbench.machine import cgroup
 from dctbench.model import Isolation
 from dctbench.protocol import COMPILER, Failure, Request
 from dctbench.runners.closing import Closing
-from dctbench.runners.exchange import MOST_TIMEOUTS, Exchange, exchange, failure_of, read_reply
+from dctbench.runners.exchange import MOST_TIMEOUTS, Exchange, TimedOut, exchange, failure_of, read_reply
 from dctbench.runners.interleave import Turn
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.output import Output
@@ -120,14 +120,14 @@ class Lane:
                     child.kill()
                 next_turn = None if turn is None else partial(turn.next, self._closing)
                 line = exchange(child, request, timeout, output, next_turn, most)
-                reply, ending = read_reply(line, timeout, read)
+                reply, ending = read_reply(line, read)
                 ended = self._ended(child, by_itself=ending)
             finally:
                 child.close()
                 self.child = None
             if reply is None:
                 reply = failure_of(ended, output.end(), out_of_memory=cgroup.oom_kills() > killed)
-        left = 0 if line is None or ended is None else ended.left
+        left = 0 if isinstance(line, TimedOut) or ended is None else ended.left
         return Exchange(reply, left, launcher.name, child.importer)
 
     def _ended(self, child: Child, *, by_itself: bool) -> Ended | None:

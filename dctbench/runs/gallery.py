@@ -102,7 +102,12 @@ def _told(found: RecordedRun) -> Iterator[str]:
         {"label": found.run.label, "argv": found.run.argv, "settings": found.run.settings.to_json()},
         *(dict(one.facts) for one in found.environments.values()),
     ]
-    texts += [{"message": one.message, "output": one.details.output} for one in found.results]
+    labels = {environment.host for environment in found.environments.values()}
+    if any(one.host and one.host not in labels for one in found.results):
+        yield "a result has the name of a host"
+    for one in found.results:
+        warnings = [warning.to_json() for warning in one.warnings]
+        texts.append({"message": one.message, "details": one.details.to_json(), "warnings": warnings})
     for text in dict.fromkeys(_strings(texts)):
         match = _NAMES_SOMEBODY.search(text)
         if match:

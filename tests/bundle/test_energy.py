@@ -73,7 +73,7 @@ def test_energy_is_measured_until_a_case_has_it_and_not_in_every_round(
         metrics = {} if joules is None else {"energy": [joules]}
         return {"status": "ok", "message": None, "latency": [1e-3], "metrics": metrics, "details": {}}
 
-    facts = {**dict.fromkeys(target.STABLE, "x"), "host": "board"}
+    facts = {**dict.fromkeys(board.STABLE, "x"), "host": "board"}
     cases = [{"case_id": name, "name": name, "case": {"seq_len": 8, "period": None}} for name in "ab"]
     bundle = {
         "id": "1", "cases": cases, "left_out": [], "rounds": 2, "samples": 7, "schema_version": 1, "label": None,

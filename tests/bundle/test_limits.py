@@ -16,10 +16,11 @@ import numpy
 import pytest
 
 from dctbench.bundle import target
+from dctbench.bundle.board import STABLE
 from dctbench.importers import json_document
 from dctbench.model import SCHEMA_VERSION, Case
 
-FACTS = {**dict.fromkeys(target.STABLE, "x"), "cores_usable": 4, "host": "board", "torch": None, "gpu": None}
+FACTS = {**dict.fromkeys(STABLE, "x"), "cores_usable": 4, "host": "board", "torch": None, "gpu": None}
 OK = {"status": "ok", "message": None, "latency": [1e-3], "metrics": {}, "details": {"stop_reason": "budget"}}
 BUNDLE: dict[str, Any] = {
     "id": "1", "left_out": [], "rounds": 1, "samples": 7, "schema_version": SCHEMA_VERSION, "label": None,
@@ -302,10 +303,11 @@ class Session:
         pass
 
 
-@pytest.mark.parametrize(("asked", "used"), [(None, 3), (2, 2)])
+@pytest.mark.parametrize(("asked", "quota", "used"), [(None, None, 3), (None, 2.5, 2), (None, 0.5, 1), (2, None, 2)])
 def test_a_case_that_names_no_threads_uses_all_usable_cores(
-    board: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, used: int
+    board: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, quota: float | None, used: int
 ) -> None:
+    monkeypatch.setattr("dctbench.machine.cgroup.cpu_quota", lambda: quota)
     engine = SimpleNamespace(SessionOptions=SimpleNamespace, InferenceSession=Session)
     monkeypatch.setitem(sys.modules, "onnxruntime", engine)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)

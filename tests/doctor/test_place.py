@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from dctbench.doctor import ceilings, groups, place
+from dctbench.errors import StoreError
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.store import masked, open_store
 from tests.support.made import CALIBRATION
@@ -52,6 +53,17 @@ def test_a_store_is_reported_with_its_runs_and_a_missing_one_is_no_failure(tmp_p
     assert list(tmp_path.iterdir()) == []
     open_store(str(path), create=True)
     assert "0 runs" in place.store(str(path)).found
+
+
+@pytest.mark.parametrize("name", ["file.txt/s.sqlite", "file.txt/deep/s.sqlite", "dangling.sqlite"])
+def test_where_no_run_can_create_a_store_none_is_announced(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.txt").touch()
+    (tmp_path / "dangling.sqlite").symlink_to(tmp_path / "gone.sqlite")
+    with pytest.raises(StoreError):
+        open_store(str(tmp_path / name), create=True)
+    found = place.store(str(tmp_path / name))
+    assert (found.state, found.exit_code) == ("failure", 5), found
+    assert "is not a folder" in found.found or "which does not exist" in found.found
 
 
 def test_a_file_that_is_no_store_is_a_failure_with_a_remedy(tmp_path: Path) -> None:

@@ -81,8 +81,16 @@ def test_fewer_devices_than_gpus_are_no_failure_where_gpus_are_divided(monkeypat
     for divided, state in ((True, "ok"), (False, "failure")):
         fake = FakeNvml(count=4, divided=divided)
         monkeypatch.setattr("dctbench.machine.nvml.load_library", lambda fake=fake: fake)
-        assert gpu.findings(seen)[0].state == state
-        assert gpu.findings(seen | {"gpus": []})[0].state == "failure"
+        assert gpu.findings(seen, {})[0].state == state
+        assert gpu.findings(seen | {"gpus": []}, {})[0].state == "failure"
+
+
+def test_gpus_that_the_variables_of_a_suite_hide_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeNvml(count=2)
+    monkeypatch.setattr("dctbench.machine.nvml.load_library", lambda: fake)
+    seen = BUILD | {"cuda": "12.8", "gpus": [CARD]}
+    assert gpu.findings(seen, {})[0].state == "failure"
+    assert gpu.findings(seen, {"CUDA_VISIBLE_DEVICES": "1"})[0].state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,7 @@ def test_the_remedy_for_a_gpu_that_only_torch_sees_fits_its_cause(
 
     monkeypatch.setattr("dctbench.machine.nvml.load_library", absent)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
-    [found] = gpu.findings(BUILD | {"hip": hip, "gpus": [CARD]})
+    [found] = gpu.findings(BUILD | {"hip": hip, "gpus": [CARD]}, {})
     assert found.state == "warning"
     assert remedy in str(found.remedy)
 
@@ -107,10 +115,10 @@ def test_the_gpu_of_a_mac_is_named_with_its_device(monkeypatch: pytest.MonkeyPat
         raise UnavailableError("no NVIDIA driver on this machine")
 
     monkeypatch.setattr("dctbench.machine.nvml.load_library", absent)
-    assert "everything runs on the CPU" in gpu.findings(BUILD)[0].found
+    assert "everything runs on the CPU" in gpu.findings(BUILD, {})[0].found
     monkeypatch.setattr("sys.platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    [found] = gpu.findings(BUILD)
+    [found] = gpu.findings(BUILD, {})
     assert (found.state, "--device mps" in found.found, "CPU" in found.found) == ("ok", True, False)
 
 

@@ -96,7 +96,7 @@ def test_a_lost_gpu_gives_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch)
         gpus.visible({})[0].facts()
     monkeypatch.setattr(cuda, "gauge", lambda name: gpus.visible({})[0])
     assert any("GPU is lost" in text for text in messages(cuda.watch("cuda:0")))
-    [finding] = findings({})
+    [finding] = findings({}, {})
     assert "GPU is lost" in finding.found
 
 

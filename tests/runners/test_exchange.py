@@ -15,7 +15,7 @@ import pytest
 
 from dctbench.protocol import ALIVE, InspectRequest
 from dctbench.runners import exchange as exchanging
-from dctbench.runners.exchange import exchange
+from dctbench.runners.exchange import TimedOut, exchange
 from dctbench.runners.output import Output
 
 
@@ -45,7 +45,7 @@ def test_a_wait_that_the_system_cannot_do_at_once_goes_on_until_the_limit(monkey
     monkeypatch.setattr(exchanging, "LONGEST_WAIT", 0.01)
     with worker() as (child, channel), Output() as output:
         began = monotonic()
-        assert exchange(child, InspectRequest(), 0.2, output) is None
+        assert exchange(child, InspectRequest(), 0.2, output) == TimedOut(0.2)
         assert monotonic() - began >= 0.2
         late = threading.Timer(0.1, channel.sendall, [b'{"status":"ok"}\n'])
         late.start()
@@ -64,7 +64,7 @@ def test_a_worker_that_only_gives_signs_of_life_is_ended_at_last() -> None:
         thread = threading.Thread(target=chatter)
         thread.start()
         try:
-            assert exchange(child, InspectRequest(), 0.1, output) is None
+            assert exchange(child, InspectRequest(), 0.1, output, most=4) == TimedOut(0.4)
         finally:
             over.set()
             thread.join()

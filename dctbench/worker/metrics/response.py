@@ -44,15 +44,10 @@ def measure(
         search: also search for the highest rate that is sustained.
     """
     raising = periodic.raised_priority() if priority else nullcontext()
-    with periodic.Observer(_throttled_seconds) as observer, raising as raised:
+    with periodic.Observer(cgroup.throttled_seconds) as observer, raising as raised:
         found = periodic.release(prepare_new, call, period=period, deadline=deadline, count=count, observer=observer)
         rate = periodic.sustained_rate(prepare, call, prepare_new=prepare_new, slowest=period) if search else None
     causes = periodic.causes(found, period=period, deadline=deadline)
     kept = dict(list(causes.items())[:MOST_CAUSES])
     words = (None, None) if raised is None else tuple(raised)
     return Responses(tuple(found.responses), Schedule(found.rate, found.late, kept, *words), rate)
-
-
-def _throttled_seconds() -> float:
-    """Return the seconds for which CPU quotas have stopped the groups of this process."""
-    return sum(one.seconds for one in cgroup.throttling().values())
