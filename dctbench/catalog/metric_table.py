@@ -105,7 +105,10 @@ METRICS: Mapping[str, Metric] = {
             "peak by the same protocol, divided by the batch: weights, inputs and what backward passes need",
         ),
         Metric(
-            "setup", SECONDS, "construction of the layer: tables, plans, parameters; for an exported model, loading it"
+            "setup",
+            SECONDS,
+            "construction of the layer: tables, plans, parameters; for an exported model, loading it; "
+            "for a model of --model, its conversion and the checks of that too",
         ),
         Metric("first_call", SECONDS, "the first call, before any warm-up"),
         Metric(
@@ -141,7 +144,11 @@ METRICS: Mapping[str, Metric] = {
         ),
         Metric(EVALUATE, SHARE, "what the user's evaluate(model) returned", larger_is_better=True, averaged=True),
         Metric("recover.seconds", SECONDS, "wall time of the training after a conversion, with the choice of its rate"),
-        Metric("train.seconds", SECONDS, "processor time of a full training on one core (GPU: wall time), rate chosen"),
+        Metric(
+            "train.seconds",
+            SECONDS,
+            "processor time of a full training on one core (GPU: wall time), drawing its data included",
+        ),
     )
 }
 

@@ -34,6 +34,8 @@ from dctbench.errors import UsageError
 
 DIFFERENT = 5
 """The inputs up to this number differ from the first one: a model is timed with them in turn."""
+IMAGE_DIMENSIONS = 4
+"""Tensors of as many dimensions or more are taken for images or videos, whose second dimension are channels."""
 _ALWAYS = "inputs() returns the same tensors at every call"
 _DRAW = "let it draw them with torch, numpy.random or random, which are seeded anew before each call"
 
@@ -118,13 +120,21 @@ def _seed(number: int) -> None:
 
 
 def _same(one: Inputs, other: Inputs) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(tensors_of(one), tensors_of(other), strict=True))
+    ours, others = tensors_of(one), tensors_of(other)
+    return len(ours) == len(others) and all(torch.equal(a, b) for a, b in zip(ours, others, strict=True))
 
 
 def _rolled(inputs: Inputs, batch: int, number: int) -> Inputs:
-    """Return other inputs of the same kind, for a function that always returns the same ones."""
+    """Return other inputs of the same kind, for a function that always returns the same ones.
+
+    Sequences are rolled along their positions, and images (batch, channels, height, width) along their height.
+    """
 
     def roll(value: Tensor) -> Tensor:
-        return value if value.ndim < 2 else value.roll(number, dims=0 if length_first(value, batch) else 1)
+        if value.ndim < 2:
+            return value
+        if length_first(value, batch):
+            return value.roll(number, dims=0)
+        return value.roll(number, dims=2 if value.ndim >= IMAGE_DIMENSIONS else 1)
 
     return map_tensors(roll, inputs)

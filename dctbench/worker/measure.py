@@ -105,9 +105,7 @@ def measure_case(
     catalog.implementation(case.implementation).load()  # so that the import is not timed as construction
     with gradients(case):
         kept = None if timing_only or case.engine != "eager" or case.model is not None else memory.Kept(case.device)
-        module, subject = _construct(case, device, scratch, rates, collected, progress)
-        progress.step()
-        subject, first, expected = _first_call(case, device, subject, scratch, collected, progress)
+        module, subject, first, expected = _begin(case, device, scratch, rates, collected, progress)
         # Other engines keep buffers of their own. In later rounds the figure is not used.
         apart = [*subject.tensors, expected]
         if not ENGINES[case.engine].exported:
@@ -143,26 +141,36 @@ def measure_case(
     return collected.reply()
 
 
-def _construct(
+def _begin(
     case: Case,
     device: DeviceModule,
     scratch: str | None,
     rates: Rates | None,
     collected: Collected,
     progress: Progress,
-) -> tuple[torch.nn.Module, Workload]:
-    """Return the module of torch, and the workload that runs it or, for some engines, a model exported from it."""
+) -> tuple[nn.Module, Workload, float, Tensor]:
+    """Construct the module and call it for the first time.
+
+    Returns the module of torch, the workload that runs it or, for some engines, a model exported from it, and the
+    seconds and the output of the first call.
+    """
     start = progress.clock()
     module = make_module(case, rates=rates)
     device.synchronize(case.device)
     took = progress.clock() - start
     subject = make_workload(case, module, scratch)
-    if ENGINES[case.engine].exported:
-        from dctbench.worker.engines.deployed import deploy
+    if not ENGINES[case.engine].exported:
+        collected.add("setup", took)
+        progress.step()
+        return module, *_first_call(case, device, subject, scratch, collected, progress)
 
-        return module, deploy(case, subject, scratch, rates, collected, progress.clock)
-    collected.add("setup", took)
-    return module, subject
+    from dctbench.worker.engines.deployed import compare_with_torch, deploy
+
+    subject, eager = deploy(case, subject, scratch, rates, collected, progress.clock)
+    progress.step()
+    subject, seconds, output = _first_call(case, device, subject, scratch, collected, progress)
+    compare_with_torch(case, output, eager, collected)
+    return module, subject, seconds, output
 
 
 def _count_flops(case: Case, module: nn.Module, subject: Workload, rates: Rates | None, collected: Collected) -> None:

@@ -65,6 +65,35 @@ def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
             of.inputs(4, 1, 1, purpose)
 
 
+def test_images_that_are_always_the_same_are_rolled_along_their_height_and_keep_their_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "constant_images.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def model():\n    return nn.Conv2d(3, 8, 2)\n"
+        "def inputs(seq_len, batch):\n    return torch.arange(batch * 3 * 4 * 4.0).view(batch, 3, 4, 4)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    of = load("constant_images:model")
+    first, third = (of.inputs(16, 2, number)[0][0] for number in (0, 3))
+    assert torch.equal(third[:, :, 3], first[:, :, 0])
+    assert torch.equal(third.sum(2), first.sum(2))
+
+
+def test_inputs_of_a_varying_number_of_tensors_are_different_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "varying_inputs.py").write_text(
+        "import itertools\nimport torch\nfrom torch import nn\n"
+        "counted = itertools.count(1)\n"
+        "def model():\n    return nn.Linear(8, 8)\n"
+        "def inputs(seq_len, batch):\n    return (torch.ones(batch, seq_len, 8),) * next(counted)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    of = load("varying_inputs:model")
+    assert [len(of.inputs(4, 1, number)[0]) for number in (0, 1)] == [1, 2]
+
+
 @pytest.mark.parametrize("draw", ["numpy.random.rand(batch, seq_len)", "[[random.random()] * seq_len] * batch"])
 def test_inputs_may_be_drawn_by_numpy_and_by_random(draw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"drawn_by_{draw.partition('.')[0].strip('[')}"

@@ -69,16 +69,15 @@ def deploy(
     rates: Rates | None,
     collected: Collected,
     clock: Callable[[], float] = perf_counter,
-) -> Workload:
-    """Return the workload with its module exported and loaded, and measure what that takes.
+) -> tuple[Workload, Tensor]:
+    """Return the workload with its module exported and loaded, and torch's output for its first input.
 
-    `compile` is the time of export and quantisation, which only the process that does it has; `setup` is the load
-    time, `memory.state` the size of the model, and `error.engine` the difference from torch's output. Importing the
-    engine is part of neither.
+    What that takes is measured: `compile` is the time of export and quantisation, which only the process that does it
+    has; `setup` is the load time, and `memory.state` the size of the model. Importing the engine is part of neither.
+    The engine has not been called yet.
 
     Raises:
         UnsupportedError: for what the engine does not run.
-        WrongOutputError: for a float32 model whose output differs from torch's.
     """
     check_exportable(case)
     with tempfile.TemporaryDirectory() as own:
@@ -89,12 +88,19 @@ def deploy(
         collected.add("setup", clock() - start)
         collected.add("memory.state", path.stat().st_size)
     eager = subject.output(subject.first)
-    deployed = replace(subject, module=Deployed(session, eager.shape, eager.dtype))
-    difference = relative_error(deployed.output(subject.first), eager)
+    return replace(subject, module=Deployed(session, eager.shape, eager.dtype)), eager
+
+
+def compare_with_torch(case: Case, output: Tensor, eager: Tensor, collected: Collected) -> None:
+    """Measure `error.engine`, the difference of an engine's output from torch's for the same input.
+
+    Raises:
+        WrongOutputError: for a float32 model whose output differs from torch's.
+    """
+    difference = relative_error(output, eager)
     if ENGINES[case.engine].precision == "float32" and not difference <= LARGEST_DIFFERENCE:
         raise WrongOutputError(f"the output of {case.engine} differs from torch's by {difference:.2g}")
     collected.add("error.engine", difference)
-    return deployed
 
 
 def check_exportable(case: Case) -> None:

@@ -202,7 +202,8 @@ def test_the_outputs_of_two_inputs_do_not_share_memory_where_both_are_kept(scrat
     case = case_of("sdpa", "executorch")
     with gradients(case):
         subject = make_workload(case, make_module(case))
-        deployed = deploy(case, subject, str(scratch), None, Collected())
+        deployed, eager = deploy(case, subject, str(scratch), None, Collected())
+        torch.testing.assert_close(eager, subject.output(subject.first))
         first, second = (deployed.output(arguments) for arguments in subject.arguments[:2])
         for seen, arguments in ((first, subject.arguments[0]), (second, subject.arguments[1])):
             torch.testing.assert_close(seen, subject.output(arguments), rtol=1e-4, atol=1e-5)
@@ -312,6 +313,23 @@ def test_the_time_to_load_a_model_is_not_that_of_importing_its_engine(
         deploy(case, make_workload(case, make_module(case)), str(scratch), None, collected, lambda: now)
     assert now == 60.0
     assert [figures.samples for figures in collected.measurements if figures.metric == "setup"] == [[0.0]]
+
+
+@ANNOUNCED
+@installed("onnxruntime")
+def test_the_first_call_of_an_engine_is_the_one_that_is_measured(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dctbench.worker.engines.onnx_runtime import OnnxRuntime
+
+    def run(*_: Any) -> None:
+        pytest.fail("the engine was called before the call that is measured")
+
+    monkeypatch.setattr(OnnxRuntime, "run", run)
+    case, collected = case_of("sdpa", "onnxruntime"), Collected()
+    with gradients(case):
+        deploy(case, make_workload(case, make_module(case)), str(scratch), None, collected)
+    assert "error.engine" not in {figures.metric for figures in collected.measurements}
 
 
 @installed("executorch")
