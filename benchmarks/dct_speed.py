@@ -18,6 +18,7 @@ import itertools
 import json
 import math
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -83,21 +84,25 @@ AUTHORS = {"dct-x": authors_dct_x, "dct-qkv": authors_dct_qkv}
 
 
 def interleaved(calls: Sequence[Callable[[], object]], seconds: float, threads: int) -> list[float]:
-    """Median seconds of each call. Calls alternate until `seconds` have passed and each has run five times.
+    """Median seconds of each call. All run in turn until `seconds` have passed and each has run five times.
 
-    With one thread its processor time is measured, else the time that passes.
+    Each turn has an order of its own, so that none always finds the cache as the same other one leaves it. With one
+    thread its processor time is measured, else the time that passes.
     """
     clock = time.thread_time if threads == 1 else time.perf_counter
     samples: list[list[float]] = [[] for _ in calls]
     for call in calls:
         call()
         call()
+    order = list(range(len(calls)))
+    orders = random.Random(0)
     started = clock()
     while clock() - started < seconds or len(samples[0]) < 5:
-        for call, taken in zip(calls, samples, strict=True):
+        orders.shuffle(order)
+        for number in order:
             begin = clock()
-            call()
-            taken.append(clock() - begin)
+            calls[number]()
+            samples[number].append(clock() - begin)
     return [statistics.median(taken) for taken in samples]
 
 

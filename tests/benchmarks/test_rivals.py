@@ -40,7 +40,7 @@ def test_the_table_names_the_fastest_form_and_counts_the_rows_within_the_goal(tm
     found = json.loads((tmp_path / "rivals.json").read_text(encoding="utf-8"))
     [machine] = found["machines"]
     [row] = machine["rows"]
-    assert set(row["forms_ms"]) == {"window_band", "window_chunks"}
+    assert set(row["forms_ms"]) == {"window_band", "window_chunks", "window_short_blocks"}
     row |= {"ours_ms": 1.2, "forms_ms": {"window_band": 3.0, "window_chunks": 1.0}}
     _, _, line, _, summary = rivals.table(found)
     assert line.startswith("| `window` | 256 | - | 1.20 ms | Chunks of the window's width attend")
