@@ -16,6 +16,7 @@ from dctbench.importers import read_file
 from dctbench.text.format import listed
 from dctbench.wording import accuracy, in_model
 from dctbench.wording import deadlines as words
+from dctbench.wording.labels import Labels
 
 GALLERY = Path(__file__).resolve().parents[1] / "reports" / "gallery"
 
@@ -88,12 +89,14 @@ def _cell(results: TaskResults, name: str) -> str:
 
 def model(path: Path) -> list[str]:
     """What a model gains at each length, and what each method does to it at the longest one."""
-    found = in_models(summaries(path)[0])
+    measured = summaries(path)[0]
+    found, labels = in_models(measured), Labels(summary.case for summary in measured)
     longest = found[-1]
     trained = any(one.recovered for one in longest.methods)
     heads = ["latency", "speed-up of the model", in_model.metric_words(longest.metric), "change"]
     heads += ["after training", "change"] if trained else []
-    lines = [*(f"- {in_model.answer(shape)}." for shape in found), "", f"At {in_model.place(longest)}:", ""]
+    answers = [f"- {in_model.answer(shape, labels)}." for shape in found]
+    lines = [*answers, "", f"At {in_model.place(longest, labels)}:", ""]
     lines += [f"| method | {' | '.join(heads)} |", "|---" + "|--:" * len(heads) + "|"]
     for row in in_model.rows(longest, [longest.metric]):
         cells = [row.name, row.latency, row.speedup, *row.quality, row.change]

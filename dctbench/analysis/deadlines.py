@@ -29,9 +29,9 @@ class AtLength:
     decision: Decision
 
     @property
-    def exact(self) -> Summary | None:
-        """The fastest case that keeps the deadline and computes exact attention in floating point."""
-        return next((summary for summary in self.choice.within if summary.exact), None)
+    def exact(self) -> tuple[Summary, ...]:
+        """The cases that keep the deadline and compute exact attention in floating point, in order of latency."""
+        return tuple(summary for summary in self.choice.within if summary.exact)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ class Quality:
 
     `interval` is over inputs; None for a metric of one figure. `change` is the mean difference from the original on the
     same inputs; None without the original or without inputs. `together` is the same with a wider interval, which holds
-    for all methods of a run together, at once and after training (Bonferroni): what is kept and lost is claimed by it.
+    for all methods of a run and all figures of their evaluation together, at once and after training (Bonferroni): what
+    is kept and lost is claimed by it.
     """
 
     value: float
@@ -238,10 +239,15 @@ def in_models(summaries: Iterable[Summary]) -> list[InModel]:
         if original is not None:
             replaced.append((original, [s for s in members if s is not original]))
     every = [summary for _, members in replaced for summary in members]
-    claims = [summary for summary in every for prefix in ("", catalog.RECOVERED) if metrics_of(summary, prefix)]
-    confidence = 1 - ALPHA / max(1, len(claims))  # all models and lengths of a run are told together
+    claims = sum(_claims(metrics_of(summary, prefix)) for summary in every for prefix in ("", catalog.RECOVERED))
+    confidence = 1 - ALPHA / max(1, claims)  # all models and lengths of a run are told together
     found = [_in_model(original, members, confidence) for original, members in replaced]
     return sorted(_with_claims(found), key=lambda one: one.original.case.seq_len)
+
+
+def _claims(metrics: Sequence[str]) -> int:
+    """Return how many claims are made of a method with these metrics: each figure of an evaluation may be lost."""
+    return max(bool(metrics), sum(name.startswith(catalog.EVALUATE) for name in metrics))
 
 
 def _with_claims(found: Sequence[InModel]) -> list[InModel]:

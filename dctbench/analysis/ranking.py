@@ -73,6 +73,10 @@ class Ranking:
         alone = [summary.in_one_round for summary in chosen]
         return len(chosen) < 2 or not (any(alone) if len(self.leading(chosen)) == 1 else all(alone))
 
+    def tells_one(self, chosen: Sequence[Summary]) -> bool:
+        """Whether rounds tell that the first of some cases is the fastest of these."""
+        return self.tells(chosen) and len(self.leading(chosen)) == 1
+
     def surely_faster(self, faster: Summary, others: Sequence[Summary]) -> bool:
         """Whether a case is proven to take less time than each of some others, which are behind it in the ranking."""
         together = [faster, *others]

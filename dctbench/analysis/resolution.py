@@ -82,14 +82,15 @@ def _acuity(
     score: Score, widths: tuple[int, ...], chance: float, exact: Mapping[int, tuple[float, ...]] | None
 ) -> Acuity:
     curves = _curves(score, widths, chance)
+    step = score.summary.accuracy_step * len(widths)  # a width has its share of the test
     columns = list(zip(*curves.values(), strict=True))
     return Acuity(
         case=score.case,
         widths=widths,
         means=tuple(statistics.fmean(values) for values in columns),
-        intervals=tuple(mean_of(values).interval() for values in columns) if len(curves) > 1 else None,
+        intervals=tuple(mean_of(values, step).interval() for values in columns) if len(curves) > 1 else None,
         seeds=tuple(curves.values()),
-        resolution=None if exact is None else _resolution(widths, curves, exact, chance),
+        resolution=None if exact is None else _resolution(widths, curves, exact, chance, step),
     )
 
 
@@ -98,8 +99,12 @@ def _resolution(
     curves: Mapping[int, tuple[float, ...]],
     exact: Mapping[int, tuple[float, ...]],
     chance: float,
+    step: float,
 ) -> Midpoint | None:
-    """The midpoint of how much of the distance from chance to exact attention is reached, paired by seed."""
+    """The midpoint of how much of the distance from chance to exact attention is reached, paired by seed.
+
+    `step` is what one answer adds to an accuracy at one width.
+    """
     rounds = [number for number in curves if number in exact]
     usable = [
         place
@@ -108,7 +113,8 @@ def _resolution(
     ]
     if len(usable) < 2:
         return None
+    least = min(exact[number][place] for number in rounds for place in usable) - chance
     reached = [
         [(curves[number][place] - chance) / (exact[number][place] - chance) for place in usable] for number in rounds
     ]
-    return midpoint([widths[place] for place in usable], reached)
+    return midpoint([widths[place] for place in usable], reached, step / least)

@@ -162,6 +162,9 @@ def _in_question(case: Case, request: ChooseRequest) -> bool:
 
 
 def _matches(case: Case, request: ChooseRequest) -> bool:
+    """Whether a case has what the question names. Without a model it is about layers: a model is no layer."""
+    if request.axes.model is None and case.model is not None:
+        return False
     return all(of(case, axis) == value for axis, [value] in request.axes.given.items())
 
 
@@ -208,8 +211,10 @@ def _answer_in_model(
     pairs = [(choose_in_model(one, rankings, request.budgets, margin), one) for one in shapes]
     decided = [choice for choice, one in pairs if choice is not None and one.original.timed]
     if not decided:
+        ended = ", ".join(dict.fromkeys(one.original.status for one in shapes if one.original.timed is None))
         raise NothingMeasuredError(
             f"run {found.run.short_id}: at n = {request.seq_len} the model as it is ({REFERENCE}) was not timed"
+            + (f" ({ended})" if ended else "")
         )
     answers = [(next(r for r in rankings if r.shape == one.found.original.case.shape), one.choice) for one in decided]
     return ChooseOutcome(found, here, planned, answers, measured, Accuracies(()), [{} for _ in answers], decided)
@@ -286,6 +291,9 @@ def _nothing_measured(
     run = f"run {found.run.short_id}"
     lengths = sorted({s.case.seq_len for s in summaries if s.latency})
     if not lengths:
+        models = list(dict.fromkeys(case.model for case in found.plan if case.model is not None))
+        if request.axes.model is None and models:
+            return NothingMeasuredError(f"{run} has measured a model: ask for it with --model {models[0]}")
         return NothingMeasuredError(_unknown_value(request, found) or f"{run} has no results for this question")
     if here:
         failed = ", ".join(f"{s.case.name} {s.status}" for s in here)

@@ -8,6 +8,7 @@ from functools import reduce
 from operator import or_
 
 from dctbench import errors
+from dctbench.analysis import REFERENCE
 from dctbench.app.session import how_to_measure
 from dctbench.compare import outcome
 from dctbench.compare.check_settings import read_check_settings
@@ -88,7 +89,7 @@ def make_report(request: ReportRequest, damage: list[str]) -> Report:
         runs=[forwarded(one, may) for one in found],
         reference=_reference(found, request.reference),
         compared=compared,
-        past=None if request.history is None else _past(store, request.history, damage),
+        past=None if request.history is None else _past(store, request.history, request.reference, damage),
     )
 
 
@@ -107,9 +108,9 @@ def _checked_against(store: str, head: RecordedRun, damage: list[str]) -> Record
     return base
 
 
-def _past(store: str, case: str, damage: list[str]) -> tuple[History, Sequence[ChangePoint]]:
+def _past(store: str, case: str, reference: str | None, damage: list[str]) -> tuple[History, Sequence[ChangePoint]]:
     with open_store(store) as opened:
-        found = history(opened, find_case(opened, case, damage), damage=damage)
+        found = history(opened, find_case(opened, case, damage), reference or REFERENCE, damage)
     return found, change_points(found)
 
 

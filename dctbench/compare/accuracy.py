@@ -18,9 +18,9 @@ def accuracy_verdicts(sides: Mapping[Case, tuple[Summary, Summary]], rules: Rule
     """Return a verdict on the accuracy of each trained case.
 
     It is worse if it fell by more than the rules allow, and Student's t test over the seeds proves that it fell, with
-    Holm's correction over all cases. It passes if the 95% interval of the change is above the allowed fall. The same
-    code gives the same accuracies on one machine, so that equal seeds pass at once. Seeds that all changed by the same
-    are no such case: accuracies move in steps of one example, and are not known better.
+    Holm's correction over all cases. It passes if no change in the 95% interval is a greater fall. The same code gives
+    the same accuracies on one machine, so that equal seeds pass at once. Seeds that all changed by the same are no such
+    case: accuracies move in steps of one example, and are not known better.
 
     Args:
         sides: base and head of each case.
@@ -101,6 +101,6 @@ def _judged(change: Mean | None, fell: bool, rose: bool, allowed: float) -> tupl
         return VerdictKind.WORSE, None
     if rose and change.value > allowed:
         return VerdictKind.BETTER, None
-    if change.interval().low > -allowed:
+    if change.interval().low >= -allowed:  # so that equal seeds pass where no fall is allowed
         return VerdictKind.PASS, None
     return VerdictKind.INCONCLUSIVE, Reason(ReasonCode.SEEDS_DO_NOT_TELL)

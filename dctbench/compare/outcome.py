@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dctbench.compare.check_settings import in_turns
+from dctbench.compare.check_settings import in_turns, read_check_settings
 from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
 from dctbench.machine.disclosure import Disclosure
@@ -46,6 +46,12 @@ class ComparisonOutcome:
     exit_code: int
     informs: bool = False
     further: tuple[Run, ...] = ()
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether both runs are those of one check, whose processes took turns."""
+        check = read_check_settings(self.head)
+        return check is not None and check.in_turn_with(self.base)
 
 
 def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tuple[Difference, ...]:
@@ -96,6 +102,7 @@ def _told_judgement(judgement: Judgement, disclosure: Disclosure) -> Judgement:
         open=told(judgement.open),
         advisory=told(judgement.advisory),
         launch_bound=told(judgement.launch_bound),
+        replanned={disclosure.case(case): plans for case, plans in judgement.replanned.items()},
     )
 
 

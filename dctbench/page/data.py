@@ -107,8 +107,6 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
     found = []
     for case in contents.curves:
         look, method = styles[case], catalog.recorded_implementation(case.implementation)
-        flags = method_flags([case])
-        flags += [] if case.recover is None else ["--recover", str(case.recover)]
         found.append(
             {
                 "name": case.name,
@@ -118,7 +116,7 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
                 "kept": case.kept,
                 "layers": case.layers,
                 "recover": case.recover,
-                "flags": shlex.join(flags),
+                "flags": shlex.join(method_flags([case])),
                 "how": decision.how_to_measure(case),
                 "exact": method.kind is catalog.Kind.EXACT,
                 "error_means": meanings[case.implementation].value,

@@ -109,7 +109,7 @@ def _learned(contents: Contents) -> tuple[Learned, ...]:
     for number, facet in enumerate(contents.facets):
         known = contents.accuracies(facet)
         if isinstance(known, ModelQuality):
-            answers = tuple(map(in_model.answer, known.models))
+            answers = tuple(in_model.answer(model, contents.labels) for model in known.models)
         else:
             answers = tuple(accuracy.headline(results) for results in known.tasks)
         found.setdefault(answers, []).append(number)

@@ -216,7 +216,7 @@ def _protocols(contents: Contents, number: int) -> list[ProtocolTable]:
 def _in_model(contents: Contents, number: int) -> InModelSection | None:
     """The section on the model of a run."""
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
-    return in_model_section(summaries, contents.looks, prefix=f"run-{number}-" if number else "")
+    return in_model_section(summaries, contents.looks, contents.labels, prefix=f"run-{number}-" if number else "")
 
 
 def _shape(summaries: Sequence[Summary]) -> str:

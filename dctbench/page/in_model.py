@@ -12,6 +12,7 @@ from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.in_model import in_model_chart
 from dctbench.page.palette import Look
 from dctbench.wording import in_model as words
+from dctbench.wording.labels import Labels
 
 MOST_METRICS = 4
 
@@ -40,13 +41,14 @@ class InModelSection:
 
 
 def in_model_section(
-    summaries: Sequence[Summary], styles: Mapping[Case, Look], *, prefix: str = ""
+    summaries: Sequence[Summary], styles: Mapping[Case, Look], labels: Labels, *, prefix: str = ""
 ) -> InModelSection | None:
     """Return the section for a run; None if no model was measured.
 
     Args:
         summaries: of the run.
         styles: of each case.
+        labels: of all cases of the page.
         prefix: of the names of figures, so that those of several runs differ.
     """
     found = in_models(summaries)
@@ -62,8 +64,8 @@ def in_model_section(
             figures[key] = chart
         parts.append(
             ShapePart(
-                title=f"{shape.original.case.model} at {words.place(shape)}",
-                limit=words.limit(shape),
+                title=f"{shape.original.case.model} at {words.place(shape, labels)}",
+                limit=words.limit(shape, labels),
                 chart=None if chart is None else key,
                 metrics=tuple(map(words.metric_words, metrics)),
                 judged=words.metric_words(shape.metric),
@@ -71,4 +73,5 @@ def in_model_section(
                 rows=tuple(words.rows(shape, metrics)),
             )
         )
-    return InModelSection(tuple(map(words.answer, found)), tuple(parts), tuple(words.notes(found)), figures)
+    answers = tuple(words.answer(one, labels) for one in found)
+    return InModelSection(answers, tuple(parts), tuple(words.notes(found, labels)), figures)

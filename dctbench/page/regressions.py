@@ -66,7 +66,7 @@ def drift_banner(outcome: ComparisonOutcome) -> str:
     found = drift_words(outcome)
     if not outcome.judgement.drift:
         return "No reference ran on both sides, so the drift of the machine is not known."
-    if _drifted(outcome) and not any(map(has_raw, changed(outcome))):
+    if _drifted(outcome) and outcome.in_turn:
         return (
             f"The references changed: {found}. Base and head took turns, so a change of the machine affected both. A "
             "case counts as slower only if it is also slower relative to the references."

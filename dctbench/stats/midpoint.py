@@ -52,7 +52,7 @@ class Midpoint:
         return self.high == self.narrowest if self.beyond == "finer" else self.low == self.widest
 
 
-def midpoint(widths: Sequence[float], curves: Sequence[Sequence[float]]) -> Midpoint:
+def midpoint(widths: Sequence[float], curves: Sequence[Sequence[float]], step: float = 0.0) -> Midpoint:
     """Return where curves pass one half, seen from the widest width downwards.
 
     A width lies in the interval if the mean of the curves there does not differ from one half by Student's t test over
@@ -61,6 +61,8 @@ def midpoint(widths: Sequence[float], curves: Sequence[Sequence[float]]) -> Midp
     Args:
         widths: at least two, rising, above 0.
         curves: one per repetition, a value per width.
+        step: the least difference of two values. Equal ones may be equal by chance, so that their spread is taken to be
+            at least as large.
 
     Raises:
         ValueError: for fewer than two widths, or no curve.
@@ -72,7 +74,7 @@ def midpoint(widths: Sequence[float], curves: Sequence[Sequence[float]]) -> Midp
     place = _last_pass(logs, lambda log: _at(logs, mean, log) - HALF)
     value = None if place is None else math.exp(place)
     beyond = None if place is not None else "finer" if mean[-1] >= HALF else "coarser"
-    low, high = _interval(widths, logs, curves, place) if len(curves) > 1 else (None, None)
+    low, high = _interval(widths, logs, curves, place, step) if len(curves) > 1 else (None, None)
     return Midpoint(value, low, high, beyond, widths[0], widths[-1], len(curves))
 
 
@@ -109,7 +111,11 @@ def _grid(logs: Sequence[float]) -> list[float]:
 
 
 def _interval(
-    widths: Sequence[float], logs: Sequence[float], curves: Sequence[Sequence[float]], place: float | None
+    widths: Sequence[float],
+    logs: Sequence[float],
+    curves: Sequence[Sequence[float]],
+    place: float | None,
+    step: float,
 ) -> tuple[float | None, float | None]:
     """The ends of the region where one half is not rejected; None for an end outside the measured widths."""
     t = student_t_quantile(len(curves) - 1)
@@ -118,7 +124,7 @@ def _interval(
         """Which side of one half the mean is surely on: -1, 1, or 0 if the test does not say."""
         values = [_at(logs, curve, log) for curve in curves]
         off = statistics.fmean(values) - HALF
-        chance = t * math.sqrt(spread_of(values).variance / len(values))
+        chance = t * math.sqrt(max(spread_of(values).variance, step * step) / len(values))
         return -1 if off < -chance else int(off > chance)
 
     grid = _grid(logs) if place is None else sorted({*_grid(logs), place})

@@ -60,7 +60,7 @@ def place_of(results: TaskResults, tasks: Iterable[TaskResults]) -> str:
 def lengths_note(tasks: Iterable[TaskResults], decided: Iterable[int]) -> str | None:
     """`accuracy is of trainings at n = 40 (mnist1d) and n = 64 (acuity, recall), and not shown at other lengths`.
 
-    None where every length that is decided for was trained at on every task that tells methods apart.
+    None where every task that tells methods apart was trained on at the lengths that are decided for, and no others.
 
     Args:
         tasks: what was learned.

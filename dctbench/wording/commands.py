@@ -10,6 +10,8 @@ from dctbench.text.parse import typed_duration
 _AXES = ("task", "device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period",
          "deadline", "model", "input", "ranks")  # fmt: skip
 _TIMES = ("period", "deadline")
+_OF_MODEL = ("scope", "heads", "head_dim")
+"""What `--model` says by itself."""
 
 
 def shape_flags(case: Case, known: Mapping[str, Sequence[object]] | None = None) -> list[str]:
@@ -22,6 +24,8 @@ def shape_flags(case: Case, known: Mapping[str, Sequence[object]] | None = None)
     words = []
     for axis in _AXES:
         value = getattr(case, axis)
+        if case.model is not None and axis in _OF_MODEL:
+            continue
         if value is not None and [value] != list((known or {}).get(axis, ())):
             words += [f"--{axis.replace('_', '-')}", typed_value(axis, value)]
     return words
@@ -33,7 +37,9 @@ def typed_value(axis: str, value: object) -> str:
 
 
 def method_flags(cases: Iterable[Case]) -> list[str]:
-    """Return the flags of the methods of some cases, of what these keep, and of the layers that they replace."""
+    """Return the flags of the methods of some cases, of what these keep, of the layers that they replace, and of the
+    training after that.
+    """
     cases = list(cases)
     words = ["--impl", ",".join(dict.fromkeys(case.implementation for case in cases))]
     ratios = sorted({case.ratio for case in cases if case.ratio is not None})
@@ -41,4 +47,6 @@ def method_flags(cases: Iterable[Case]) -> list[str]:
     words += ["--ratio", ",".join(map(ratio_words, ratios))] if ratios else []
     words += ["--kept", ",".join(map(str, kept))] if kept else []
     layers = dict.fromkeys(case.layers for case in cases if case.layers is not None)
-    return [*words, *(word for places in layers for word in ("--layers", places))]
+    words += [word for places in layers for word in ("--layers", places)]
+    steps = sorted({case.recover for case in cases if case.recover is not None})
+    return [*words, *(["--recover", ",".join(map(str, steps))] if steps else [])]

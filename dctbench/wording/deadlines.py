@@ -49,15 +49,17 @@ def at_length(found: AtLength, engines: Sequence[str]) -> str:
         return f"{n}: {names} took the least time of those that are {among}; {in_one_round(decision.able)}"
     if len(decision.leaders) > 1:
         answer = f"no clear winner among {names}"
-    elif decision.learned or decision.leaders[0] is exact:
+    elif decision.learned or decision.leaders[0] in exact:
         answer = f"ship {names}"
     else:
         answer = f"the fastest that is in time is {names}"
-    if exact is None:
+    if not exact:
         return f"{n}: {answer}; exact attention is not shown to be in time"
-    if exact in decision.leaders:
+    if exact[0] in decision.leaders:
         return f"{n}: {answer}"
-    return f"{n}: {answer}; the fastest exact attention in time is {_named(exact, engines)}"
+    most = "the fastest exact attention in time is"
+    least = "of the exact attentions in time, the least time was taken by"
+    return f"{n}: {answer}; {most if found.ranking.tells_one(exact) else least} {_named(exact[0], engines)}"
 
 
 def _bound(summary: Summary) -> float:
@@ -77,24 +79,25 @@ def cell(curve: Sequence[Summary]) -> str:
     Args:
         curve: its cases, shortest first.
     """
-    released = [summary for summary in curve if summary.timeliness]
-    if not released:
+    if not any(summary.timeliness for summary in curve):
         return curve[0].status if curve else "-"
-    kept = [summary for summary in released if in_time(summary)]
-    late = [summary for summary in released if summary not in kept]
+    kept = [summary for summary in curve if in_time(summary)]
+    others = [summary for summary in curve if summary not in kept]
     if not kept:
-        shortest = late[0].timeliness
-        assert shortest is not None
-        few = shortest.miss_rate().low <= USUAL_MISS_RATE  # of more calls the upper bound could be lower
-        return f"{'not shown' if few else 'no'} ({_late(late[0])})"
+        ended = [summary for summary in others if summary.timed and summary.timeliness]
+        shortest = (ended or others)[0]
+        # Of more calls the upper bound could be lower.
+        few = not ended or shortest.timeliness is None or shortest.timeliness.miss_rate().low <= USUAL_MISS_RATE
+        return f"{'not shown' if few else 'no'} ({_why_not(shortest)})"
     most = max(_bound(summary) for summary in kept)
     lengths = [summary.case.seq_len for summary in kept]
-    through = lengths == [summary.case.seq_len for summary in released[: len(kept)]]
-    where = f"up to n = {lengths[-1]}" if through and len(released) > 1 else f"n = {', '.join(map(str, lengths))}"
-    more = f"; {_late(late[0])}" if late else ""
+    through = kept == list(curve[: len(kept)])
+    where = f"up to n = {lengths[-1]}" if through and len(curve) > 1 else f"n = {', '.join(map(str, lengths))}"
+    more = f"; {_why_not(others[0])}" if others else ""
     return f"{where}, at most {format_at_most(most)} late{more}"
 
 
-def _late(summary: Summary) -> str:
-    assert summary.timeliness is not None
-    return f"n = {summary.case.seq_len}: {counted(summary.timeliness)}"
+def _why_not(summary: Summary) -> str:
+    """`n = 512: 3 of 300 late, at most 2.6%`, or how a case ended that did not run in every process."""
+    late = counted(summary.timeliness) if summary.timed and summary.timeliness else summary.status
+    return f"n = {summary.case.seq_len}: {late}"

@@ -14,6 +14,7 @@ from dctbench.model import WarningCode
 from dctbench.text.format import format_percent, format_ratio, listed
 from dctbench.wording.accuracy import difference_words
 from dctbench.wording.cells import latency_words
+from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 
 METRICS = {
@@ -61,25 +62,25 @@ def judged_words(found: InModel) -> str:
     return listed(map(metric_words, found.judged))
 
 
-def limit(found: InModel) -> str | None:
+def limit(found: InModel, labels: Labels) -> str | None:
     """Return what attention without any cost would bring; None where its share was not measured."""
     if found.limit is None or found.share is None:
         return None
     return (
-        f"attention takes {format_percent(found.share)} of {found.original.case.model} at {place(found)}: even free "
+        f"attention takes {format_percent(found.share)} of {found.original.case.model} at "
+        f"{place(found, labels)}: even free "
         f"attention would make it at most {format_ratio(found.limit)} as fast"
     )
 
 
-def place(found: InModel) -> str:
-    """`n = 512`, with the batch unless it is 1."""
-    case = found.original.case
-    return f"n = {case.seq_len}" + (f", batch {case.batch}" if case.batch != 1 else "")
+def place(found: InModel, labels: Labels) -> str:
+    """`n = 512, bfloat16`: the length, and the axes in which the cases of the run differ."""
+    return labels.place(found.original.case)
 
 
-def answer(found: InModel) -> str:
+def answer(found: InModel, labels: Labels) -> str:
     """Return what the model gains at one shape, in one sentence."""
-    at, model = place(found), found.original.case.model
+    at, model = place(found, labels), found.original.case.model
     faster = [one for one in found.methods if one.faster and not one.control]
     if found.answer is Answer.NOT_TIMED:
         return f"{at}: {model} as it is ({found.original.case.name}) was not timed, so nothing can be compared with it"
@@ -163,7 +164,7 @@ def no_shares(found: InModel) -> str | None:
     return f"dctbench cannot tell whether a higher {names} is better, because {values} values are not all from 0 to 1"
 
 
-def notes(found: Sequence[InModel]) -> list[str]:
+def notes(found: Sequence[InModel], labels: Labels) -> list[str]:
     """Return which attentions of the models were left as they are, what a method could not be compared by, and rates of
     training at the edge of their grid.
     """
@@ -177,7 +178,7 @@ def notes(found: Sequence[InModel]) -> list[str]:
                 f"{reason}"
             ] = None
         for (metric, reason), names in _absent(shape).items():
-            lines[f"{place(shape)}: {metric} of {', '.join(names)}: not measured ({reason})"] = None
+            lines[f"{place(shape, labels)}: {metric} of {', '.join(names)}: not measured ({reason})"] = None
         edge = [
             one.summary.case.name
             for one in shape.methods
@@ -185,8 +186,8 @@ def notes(found: Sequence[InModel]) -> list[str]:
         ]
         if edge:
             lines[
-                f"{place(shape)}: the best rate of {', '.join(dict.fromkeys(edge))} is at the edge of those tried, so "
-                "more training might bring more"
+                f"{place(shape, labels)}: the best rate of {', '.join(dict.fromkeys(edge))} is at the edge of those "
+                "tried, so more training might bring more"
             ] = None
     return list(lines)
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 from dctbench.analysis import Budgets
 from dctbench.analysis.in_model import Replaced
 from dctbench.analysis.model_choice import Decision, ModelChoice
+from dctbench.spec import suites
 from dctbench.text.format import format_size, listed
 from dctbench.wording import in_model as words
 from dctbench.wording import recommendation
 from dctbench.wording.cells import latency_words
-from dctbench.wording.commands import method_flags
+from dctbench.wording.commands import method_flags, shape_flags
+from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 
+SUITE = "quick"
+"""What `dctbench run` measures without a name: its axes need no flags."""
 RECOVER_STEPS = 200
 """Of the training that is suggested where methods lose too much: as in docs/in-your-model.md."""
 
 
-def verdict(one: ModelChoice, budgets: Budgets) -> str:
+def verdict(one: ModelChoice, budgets: Budgets, labels: Labels) -> str:
     """Return the decision in one sentence.
 
     `At n = 512: replace sdpa by dct-kv r=2: it makes minilm 1.40x (1.35-1.45) as fast (12.0 ms (11.9-12.1), 90.0 MiB)
@@ -26,7 +31,7 @@ def verdict(one: ModelChoice, budgets: Budgets) -> str:
     """
     original = one.found.original.case
     within = f" within {recommendation.limits(budgets, original)}" if budgets.given else ""
-    at = f"At {words.place(one.found)}{within}"
+    at = f"At {words.place(one.found, labels)}{within}"
     if one.chosen is not None:
         return f"{at}: replace {original.name} by {_chosen(one, one.chosen)}."
     if one.decision is Decision.KEEP:
@@ -75,9 +80,9 @@ def _unknown_cost(one: ModelChoice, cost: str) -> str:
     return words.no_shares(one.found) or f"nothing says what {cost}: evaluate(model) beside {model} would"
 
 
-def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
+def remarks(one: ModelChoice, budgets: Budgets, labels: Labels) -> list[str]:
     """Return what the decision leaves out: the limit, what breaks budgets, what loses too much, and what would help."""
-    limit = words.limit(one.found)
+    limit = words.limit(one.found, labels)
     lines = [] if limit is None else [limit]
     if one.chosen is not None:
         drift = one.figures(one.chosen).values.get("drift.cosine")
@@ -97,7 +102,7 @@ def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
         lines.append(_why_lossy(one, method))
     if one.chosen is None and lossy and not any(method.recovered for method in one.found.methods):
         lines.append(f"training may bring it back: {recover_command(one, lossy)}")
-    return [*lines, *words.notes([one.found])]
+    return [*lines, *words.notes([one.found], labels)]
 
 
 def _why_lossy(one: ModelChoice, method: Replaced) -> str:
@@ -117,7 +122,6 @@ def _lossy(one: ModelChoice, method: Replaced) -> bool:
 def recover_command(one: ModelChoice, methods: list[Replaced]) -> str:
     """Return the command that measures some methods after a training."""
     case = one.found.original.case
-    cases = [method.summary.case for method in methods]
-    flags = ["--model", str(case.model), *method_flags([case, *cases])]
-    flags += ["--seq", str(case.seq_len), *(["--batch", str(case.batch)] if case.batch != 1 else [])]
-    return shlex.join(["dctbench", "run", *flags, "--recover", str(RECOVER_STEPS)])
+    trained = [replace(method.summary.case, recover=RECOVER_STEPS) for method in methods]
+    flags = [*method_flags([case, *trained]), "--seq", str(case.seq_len)]
+    return shlex.join(["dctbench", "run", *flags, *shape_flags(case, suites.load(SUITE).axes)])

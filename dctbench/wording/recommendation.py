@@ -50,7 +50,8 @@ TEMPLATES = {
     "least": "At {place}{within}: {costs} took the least time{among}; {why}: measure with dctbench run --rounds 3.",
     "fastest": "At {place}{within}: the fastest is {costs}{unjudged}.",
     "leader_unjudged": "; the error of {names} is not judged",
-    "leader_unjudged_but": "; the error of {names} is not judged, and the fastest shown to keep the limit is {judged}",
+    "leader_unjudged_but": "; the error of {names} is not judged, and of those shown to keep the limit "
+    "{judged} took the least time",
     "costs": "{name} ({parts})",
     "as_fast": "{speedup} as fast as {reference}",
     "no_memory": "memory not measured",
@@ -127,7 +128,7 @@ def _why_none(choice: Choice) -> str:
 
 
 def _unjudged(choice: Choice) -> str:
-    """Return of which leaders a limit of the error says nothing, and the fastest method that keeps the limit."""
+    """Return of which leaders a limit of the error says nothing, and which method that keeps it took the least time."""
     names = ", ".join(s.case.name for s in choice.leaders if not _judged(s))
     judged = next((s.case.name for s in choice.within if _judged(s)), None)
     if not names:
@@ -193,11 +194,11 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     named = named_in_answer(ranking, choice)
     exact = [s for s in choice.within if s.method.kind is Kind.EXACT]
     if exact and exact[0] not in named:
-        template = "fastest_exact" if ranking.tells(exact) else "least_exact"
+        template = "fastest_exact" if ranking.tells_one(exact) else "least_exact"
         lines.append(_fill(template, costs=costs(exact[0], ranking.reference, budgets.confidence)))
     judged = [s for s in choice.within if s.approximates]
     if budgets.limits_error and judged and judged[0] not in (*exact[:1], *named):
-        template = "fastest_judged" if ranking.tells(judged) else "least_judged"
+        template = "fastest_judged" if ranking.tells_one(judged) else "least_judged"
         lines.append(_fill(template, costs=costs(judged[0], ranking.reference, budgets.confidence)))
     for summary, breaches in choice.over:
         lines.append(_fill("over", name=summary.case.name, broken=", ".join(broken(breach) for breach in breaches)))

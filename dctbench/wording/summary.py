@@ -90,7 +90,8 @@ def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
         return f"{name} and {reference} were not measured at a common length"
     if found.kind is not Payoff.PARTLY:
         first, last = found.points[0], found.points[-1]
-        low, high = format_ratio(first.speedup.ratio), format_ratio(last.speedup.ratio)
+        ratios = [point.speedup.ratio for point in found.points]
+        low, high = format_ratio(min(ratios)), format_ratio(max(ratios))
         what = {
             Payoff.ALWAYS: f"is faster than {reference}",
             Payoff.NEVER: f"is slower than {reference}",

@@ -33,6 +33,14 @@ function roundsTell(rows) {
   return rows.length < 2 || (leadingRows(rows).length === 1 ? alone === 0 : alone < rows.length);
 }
 
+/**
+ * Whether the first of some rows is told to be the fastest of these.
+ * @param {Row[]} rows in order of latency
+ */
+function roundsTellOne(rows) {
+  return roundsTell(rows) && leadingRows(rows).length === 1;
+}
+
 /** @param {Row[]} rows */
 function countInOneRound(rows) {
   return rows.filter((row) => data.rows.alone[row] === "y").length;

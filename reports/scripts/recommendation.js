@@ -207,7 +207,7 @@ function recommendationText(found, budgets, where) {
 }
 
 /**
- * Of which leaders a limit of the error says nothing, and the fastest row that keeps the limit.
+ * Of which leaders a limit of the error says nothing, and which row that keeps it took the least time.
  * @param {Budgeted} found
  */
 function unjudgedText(found) {
@@ -243,11 +243,11 @@ function remarks(found, budgets) {
   const named = roundsTell(found.within) ? found.leaders : found.within.slice(0, 1);
   const exact = found.within.filter((row) => curveOf(row).exact);
   if (exact.length && !named.includes(exact[0])) {
-    lines.push(phrase(roundsTell(exact) ? "fastest_exact" : "least_exact", { costs: costs(exact[0]) }));
+    lines.push(phrase(roundsTellOne(exact) ? "fastest_exact" : "least_exact", { costs: costs(exact[0]) }));
   }
   const judged = found.within.filter((row) => approximates(curveOf(row)));
   if (limitsError(budgets) && judged.length && judged[0] !== exact[0] && !named.includes(judged[0])) {
-    lines.push(phrase(roundsTell(judged) ? "fastest_judged" : "least_judged", { costs: costs(judged[0]) }));
+    lines.push(phrase(roundsTellOne(judged) ? "fastest_judged" : "least_judged", { costs: costs(judged[0]) }));
   }
   found.over.forEach(function ([row, broken]) {
     const breaches = broken.map((budget) => breachText(budget, row));

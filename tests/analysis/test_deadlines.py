@@ -79,11 +79,24 @@ def test_the_fastest_in_time_is_named_over_all_engines_and_exact_attention_besid
     assert longest.ranking.seq_len == 2048
     [leader] = longest.decision.leaders
     assert (leader.case.name, leader.case.engine) == ("dct-x r=8", "onnxruntime")
-    assert longest.exact is None
+    assert longest.exact == ()
     assert words.at_length(longest, found.engines).endswith("exact attention is not shown to be in time")
     said = words.at_length(middle, found.engines)
     assert said.startswith("n = 1024: the fastest that is in time is dct-x r=8 on onnxruntime (1.00 ms")
     assert "; the fastest exact attention in time is sdpa on onnxruntime (6.00 ms" in said
+
+
+def test_of_exact_attentions_that_are_not_told_apart_none_is_called_the_fastest() -> None:
+    found = of(
+        [
+            *released("sdpa", 512, 4e-3, 0),
+            *released("sdpa", 512, 4e-3, 0, engine="onnxruntime"),
+            *released("dct-x", 512, 1e-3, 0, ratio=8),
+        ]
+    )
+    said = words.at_length(found.lengths[0], found.engines)
+    assert said.startswith("n = 512: the fastest that is in time is dct-x r=8 on eager")
+    assert "; of the exact attentions in time, the least time was taken by sdpa on " in said
 
 
 def test_after_one_round_the_case_that_took_the_least_time_is_named() -> None:
@@ -119,6 +132,18 @@ def test_a_cell_says_to_which_length_a_method_is_in_time_and_how_late_it_is_at_t
 def test_lengths_are_listed_where_a_shorter_one_is_late() -> None:
     found = of([*released("sdpa", 512, 1e-3, 90), *released("sdpa", 1024, 1e-3, 0)])
     assert cells(found)["sdpa"]["eager"].startswith("n = 1024, at most 1.0% late; n = 512: 90 of 300 late")
+
+
+def test_a_length_that_failed_is_no_part_of_those_up_to_a_longer_one() -> None:
+    failed = result("sdpa", 1024, None, status="error", period=0.02, deadline=0.01)
+    found = of([*released("sdpa", 512, 1e-3, 0), failed, *released("sdpa", 2048, 2e-3, 0)])
+    assert cells(found)["sdpa"]["eager"] == "n = 512, 2048, at most 1.0% late; n = 1024: error"
+
+
+def test_a_case_whose_second_process_failed_is_not_shown_and_says_why() -> None:
+    first, second = released("sdpa", 512, 1e-3, 0, calls=600)
+    found = of([first, replace(second, status="timeout", measurements=())])
+    assert cells(found)["sdpa"]["eager"] == "not shown (n = 512: timeout)"
 
 
 def test_too_few_calls_show_nothing_and_the_number_that_does_is_named() -> None:

@@ -14,9 +14,11 @@ from dctbench.analysis.decision import Worth
 from dctbench.analysis.in_model import Answer, InModel, ModelQuality, in_models
 from dctbench.model import Case, Measurement, Result
 from dctbench.wording import in_model as words
+from dctbench.wording.labels import Labels
 from tests.support.intervals import agresti_min
 from tests.support.made import result
 
+LABELS = Labels([])
 ROUNDS = 6
 N = 100
 
@@ -78,7 +80,7 @@ def judged(*methods: Sequence[Result], share: float | None = 0.4, right: int | N
 def test_attention_for_free_is_the_limit() -> None:
     found = judged(share=0.4)
     assert found.limit == pytest.approx(1 / 0.6)
-    assert words.limit(found) == (
+    assert words.limit(found, LABELS) == (
         "attention takes 40% of minilm at n = 128: even free attention would make it at most 1.67x as fast"
     )
     assert judged(share=None).limit is None
@@ -88,28 +90,47 @@ def test_a_method_that_is_faster_and_keeps_the_answers_is_recommended() -> None:
     found = judged(rounds("dct-kv", 5e-3, 63, ratio=2), rounds("dct-x", 4e-3, 20, ratio=2))
     assert found.answer is Answer.REPLACE
     assert [one.summary.case.implementation for one in found.worthwhile] == ["dct-kv"]
-    assert words.answer(found).startswith("n = 128: dct-kv r=2 makes minilm 2.00x")
-    assert "keeps recall" in words.answer(found)
+    assert words.answer(found, LABELS).startswith("n = 128: dct-kv r=2 makes minilm 2.00x")
+    assert "keeps recall" in words.answer(found, LABELS)
+
+
+def test_answers_of_shapes_that_differ_in_more_than_length_say_in_what() -> None:
+    both = [*rounds("sdpa", 10e-3, 60), *rounds("dct-kv", 5e-3, 63, ratio=2)]
+    halves = [replace(one, case=replace(one.case, dtype="bfloat16")) for one in both]
+    summaries = summarise([*both, *halves])
+    labels = Labels(summary.case for summary in summaries)
+    assert [words.place(found, labels) for found in in_models(summaries)] == ["n = 128, float32", "n = 128, bfloat16"]
+
+
+def test_a_loss_is_claimed_of_each_figure_of_an_evaluation() -> None:
+    """Two methods with two figures each: four claims."""
+    original = with_exact(rounds("sdpa", 10e-3, 60), 80)
+    kept, lossy = (with_exact(rounds(name, 5e-3, 55, ratio=2), 70) for name in ("dct-kv", "dct-x"))
+    [found] = in_models(summarise([*original, *kept, *lossy]))
+    for one in found.methods:
+        together = one.quality["evaluate.exact"].together
+        assert together is not None
+        assert (together.low, together.high) == pytest.approx(agresti_min(answers(70), answers(80), 1 - 0.05 / 4))
 
 
 def test_a_loss_that_cannot_be_excluded_is_no_recommendation() -> None:
     """Two answers of a hundred lost: the interval of the difference goes beyond two points."""
     found = judged(rounds("dct-kv", 5e-3, 58, ratio=2))
     assert found.answer is Answer.NOT_KEPT
-    assert words.answer(found).startswith("n = 128: keep sdpa: dct-kv r=2 makes minilm 2.00x")
+    assert words.answer(found, LABELS).startswith("n = 128: keep sdpa: dct-kv r=2 makes minilm 2.00x")
 
 
 def test_training_may_bring_the_answers_back() -> None:
     found = judged(rounds("dct-kv", 5e-3, 20, ratio=2, recovered=63))
     assert found.answer is Answer.REPLACE
-    assert "keeps recall: +3.0 points (" in words.answer(found)
-    assert words.answer(found).endswith(") after training")
+    assert "keeps recall: +3.0 points (" in words.answer(found, LABELS)
+    assert words.answer(found, LABELS).endswith(") after training")
 
 
 def test_all_figures_of_the_evaluation_judge_and_all_are_told() -> None:
     found = judged_twice(with_exact(rounds("dct-kv", 5e-3, 40, ratio=2), 80))
     assert found.answer is Answer.NOT_KEPT
-    said = words.answer(found)
+    said = words.answer(found, LABELS)
     assert "no faster method is shown to lose less than 2 points of exact and recall (dct-kv r=2, exact: 0.0" in said
     assert "), recall: -20.0 points (" in said
     quality = ModelQuality((), (found,))
@@ -122,19 +143,19 @@ def test_all_figures_of_the_evaluation_judge_and_all_are_told() -> None:
 
 def test_figures_at_once_and_after_training_are_not_mixed() -> None:
     """At once it answers more exactly than after the training, but it recalls only after it."""
-    found = judged_twice(with_exact(rounds("dct-kv", 5e-3, 20, ratio=2, recovered=63), 84, recovered=82))
+    found = judged_twice(with_exact(rounds("dct-kv", 5e-3, 20, ratio=2, recovered=65), 87, recovered=85))
     assert found.answer is Answer.REPLACE
-    said = words.answer(found)
+    said = words.answer(found, LABELS)
     assert "makes minilm 2.00x" in said
-    assert "and keeps exact: +2.0 points (" in said
-    assert "), recall: +3.0 points (" in said
+    assert "and keeps exact: +5.0 points (" in said
+    assert "), recall: +5.0 points (" in said
     assert said.endswith(") after training")
 
 
 def test_a_method_that_was_not_evaluated_is_told_so_and_loses_nothing_by_it() -> None:
     found = judged(rounds("linformer", 5e-3, None, ratio=2))
     assert found.answer is Answer.NOT_KEPT
-    assert words.answer(found).endswith("2 points of recall (linformer r=2, recall not measured)")
+    assert words.answer(found, LABELS).endswith("2 points of recall (linformer r=2, recall not measured)")
     quality = ModelQuality((), (found,))
     [summary] = [one.summary for one in found.methods]
     assert quality.worth(summary) is Worth.UNKNOWN
@@ -145,20 +166,24 @@ def test_a_method_that_was_not_evaluated_is_told_so_and_loses_nothing_by_it() ->
 
 def test_how_far_outputs_drift_that_were_not_compared_is_not_told() -> None:
     bare = [replace(one, measurements=one.measurements[:1]) for one in rounds("linformer", 5e-3, None, ratio=2)]
-    assert "how far its outputs drift was not measured; evaluate(model)" in words.answer(judged(bare, right=None))
+    assert "how far its outputs drift was not measured; evaluate(model)" in words.answer(
+        judged(bare, right=None), LABELS
+    )
 
 
 def test_nothing_can_be_compared_with_a_model_that_was_not_timed() -> None:
     late = [replace(one, status="timeout", measurements=()) for one in rounds("sdpa", 10e-3, 60)]
     [found] = in_models(summarise([*late, *rounds("dct-kv", 5e-3, 60, ratio=2)]))
     assert found.answer is Answer.NOT_TIMED
-    assert words.answer(found) == ("n = 128: minilm as it is (sdpa) was not timed, so nothing can be compared with it")
+    assert words.answer(found, LABELS) == (
+        "n = 128: minilm as it is (sdpa) was not timed, so nothing can be compared with it"
+    )
 
 
 def test_methods_that_are_not_faster_change_nothing() -> None:
     found = judged(rounds("dct-kv", 10e-3, 60, ratio=2), rounds("dct-x", 20e-3, 60, ratio=2))
     assert found.answer is Answer.NOT_FASTER
-    assert words.answer(found) == "n = 128: keep sdpa: no method is shown to make minilm faster"
+    assert words.answer(found, LABELS) == "n = 128: keep sdpa: no method is shown to make minilm faster"
 
 
 def test_a_control_is_never_recommended() -> None:
@@ -171,8 +196,8 @@ def test_without_an_evaluation_the_drift_is_told_and_nothing_is_recommended() ->
     found = judged(rounds("dct-kv", 5e-3, None, ratio=2), right=None)
     assert found.metric == "drift.cosine"
     assert found.answer is Answer.NOT_EVALUATED
-    assert "cosine of 0.800" in words.answer(found)
-    assert "evaluate(model)" in words.answer(found)
+    assert "cosine of 0.800" in words.answer(found, LABELS)
+    assert "evaluate(model)" in words.answer(found, LABELS)
 
 
 def test_one_round_proves_no_gain() -> None:
@@ -204,7 +229,7 @@ def test_figures_that_are_no_shares_are_not_judged() -> None:
         results.append(replace(one, measurements=(*kept, Measurement("evaluate.loss", "1", (loss,) * 20))))
     [found] = in_models(summarise(results))
     assert found.answer is Answer.NOT_EVALUATED
-    assert "cannot tell whether a higher loss is better" in words.answer(found)
+    assert "cannot tell whether a higher loss is better" in words.answer(found, LABELS)
 
 
 def test_more_claims_need_more_evidence() -> None:

@@ -71,11 +71,14 @@ def test_latencies_compare_under_equal_settings(settings: dict[str, object], bec
 def test_the_model_of_a_verdict_is_told_as_in_the_results_of_its_run() -> None:
     case = Case("sdpa", 128, scope="model", model="hf:/home/alice/secret/bert")
     found = outcome(replace(SLOWER, case=case))
-    found = replace(found, judgement=replace(found.judgement, advisory=(case,), launch_bound=(case,)))
+    found = replace(
+        found, judgement=replace(found.judgement, advisory=(case,), launch_bound=(case,), replanned={case: ("a", "b")})
+    )
     may = Disclosure(anonymous=True)
     shown = forwarded(found, may).judgement
     assert [one.case for one in shown.verdicts] == [may.case(case)]
     assert shown.advisory == shown.launch_bound == (may.case(case),)
+    assert shown.replanned == {may.case(case): ("a", "b")}
     assert "alice" not in str(shown)
 
 

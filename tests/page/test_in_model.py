@@ -13,15 +13,18 @@ from dctbench.page.facets import arrange
 from dctbench.page.html import html
 from dctbench.page.in_model import in_model_section
 from dctbench.page.palette import looks
+from dctbench.wording.labels import Labels
 from tests.analysis.test_in_model import rounds
 from tests.page.test_html import recorded, without_scripts
 from tests.support.made import result
+
+LABELS = Labels([])
 
 
 def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
     results = [*rounds("sdpa", 10e-3, 60, share=0.4), *rounds("dct-kv", 5e-3, 61, ratio=2, recovered=60)]
     summaries = summarise(results)
-    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"), LABELS)
     assert section is not None
     [part] = section.parts
     assert [row.name for row in part.rows] == ["sdpa (as it is)", "dct-kv r=2"]
@@ -37,7 +40,7 @@ def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
 def test_a_method_that_was_compared_after_training_only_is_in_the_chart() -> None:
     results = [*rounds("sdpa", 10e-3, 60), *rounds("linformer", 5e-3, None, ratio=2, recovered=58)]
     summaries = summarise(results)
-    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"), LABELS)
     assert section is not None
     [figure] = section.figures.values()
     [point] = [trace for trace in figure["data"] if trace["name"] == "linformer r=2"]
@@ -48,7 +51,7 @@ def test_a_method_that_was_compared_after_training_only_is_in_the_chart() -> Non
 def test_the_original_is_not_in_the_chart_where_its_figure_is_unknown() -> None:
     bare = [replace(one, measurements=one.measurements[:1]) for one in rounds("sdpa", 10e-3, None)]
     summaries = summarise([*bare, *rounds("dct-kv", 5e-3, None, ratio=2)])
-    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"), LABELS)
     assert section is not None
     [figure] = section.figures.values()
     assert [trace["name"] for trace in figure["data"]] == ["dct-kv r=2"]
@@ -130,3 +133,16 @@ def test_each_length_of_each_run_has_its_own_quality() -> None:
         (1, 128, "dct-kv r=2"): (True, "recall 0.630"),
         (2, 128, "dct-kv r=2"): (False, "not measured"),
     }
+
+
+def test_a_name_of_an_evaluation_is_no_markup_in_the_chart() -> None:
+    evil = "evaluate.<a href='https://example.com'>click</a>"
+    results = []
+    for one in [*rounds("sdpa", 10e-3, 60), *rounds("dct-kv", 5e-3, 61, ratio=2)]:
+        named = [m._replace(metric=evil) if m.metric == "evaluate.recall" else m for m in one.measurements]
+        results.append(replace(one, measurements=tuple(named)))
+    summaries = summarise(results)
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"), LABELS)
+    assert section is not None
+    [figure] = section.figures.values()
+    assert "<a" not in figure["layout"]["yaxis"]["title"]["text"]

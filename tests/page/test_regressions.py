@@ -15,7 +15,7 @@ from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.regressions import section
 from tests.support.figures import on_white
-from tests.support.outcomes import FAILING, FASTER, MIXED, OPEN, PASSED, SLOWER, WORSE, X, outcome
+from tests.support.outcomes import BASE, FAILING, FASTER, HEAD, MIXED, OPEN, PASSED, SLOWER, WORSE, X, outcome
 
 REPORTS = Path(__file__).parents[2] / "reports"
 ELSEWHERE = Verdict(replace(X, ratio=4), "latency", VerdictKind.INCOMPARABLE, 1e-3, 2e-3, raw=2.0, tolerance=0.25)
@@ -123,7 +123,11 @@ def test_a_change_of_the_machine_is_reported_first() -> None:
         "The machine changed: runner drift 1.21x. The changes below are relative to the references, which cancels out "
         "what affected all cases alike. The raw changes still include it."
     )
-    assert section(outcome(SLOWER, drift={"sdpa": 1.21})).drift == (
+    stored = section(outcome(SLOWER, drift={"sdpa": 1.21}, informs=True)).drift
+    assert stored.startswith("The machine changed: runner drift 1.21x.")
+    settings = replace(HEAD.settings, check={"side": "head", "base": BASE.id, "base_impl": None})
+    in_turn = outcome(SLOWER, drift={"sdpa": 1.21}, head=replace(HEAD, settings=settings))
+    assert section(in_turn).drift == (
         "The references changed: runner drift 1.21x. Base and head took turns, so a change of the machine affected "
         "both. A case counts as slower only if it is also slower relative to the references."
     )

@@ -44,6 +44,14 @@ def test_a_curve_below_one_half_everywhere_is_coarser_than_the_widest_width() ->
     assert (found.value, found.beyond, found.low, found.high) == (None, "coarser", 16, None)
 
 
+def test_equal_curves_prove_no_more_than_one_answer_is_worth() -> None:
+    """Two equal seeds at 0.51: Student's t with a standard deviation of one step reaches from 0.51 to 0.5."""
+    curves = [[0.51, 0.9, 1, 1, 1]] * 2
+    reaches = 0.01 / scipy_stats.t.ppf(0.975, 1) * math.sqrt(2)
+    assert midpoint(WIDTHS, curves, step=0.99 * reaches).proven
+    assert not midpoint(WIDTHS, curves, step=1.01 * reaches).proven
+
+
 def test_the_ends_are_where_scipys_t_test_turns() -> None:
     rng = np.random.default_rng(3)
     curves = np.clip(np.array([0.1, 0.3, 0.7, 0.95, 1.0]) + rng.normal(0, 0.05, (5, 5)), 0, 1)

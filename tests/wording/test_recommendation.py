@@ -128,6 +128,8 @@ def test_the_command_for_a_p99_measures_the_methods_and_the_shape_that_lack_it(s
     assert set(grid.expand_cases(asked.axes, catalog.IMPLEMENTATIONS)) == set(cases)
     in_a_model = [Case("sdpa", 64, model="mine:model"), Case("dct-kv", 64, 2.0, model="mine:model", layers="2..")]
     assert " --layers 2.. " in words.p99_takes(in_a_model)
+    trained = [Case("sdpa", 64, model="mine:model"), Case("dct-kv", 64, 2.0, model="mine:model", recover=200)]
+    assert " --ratio 2 --recover 200 " in words.p99_takes(trained)
     assert words.p99_takes([Case("sdpa", 64)]).endswith(
         f"dctbench run --suite {words.P99_SUITE} --samples 299 --rounds 30 --impl sdpa --seq 64"
     )
@@ -146,8 +148,8 @@ def test_a_method_that_its_error_does_not_judge_is_named_with_the_reason_and_not
     said = words.verdict(ranking, choice, budgets, Labels(r.case for r in found))
     assert said.startswith("At n = 64 within error on the smooth input 0.050: the fastest is dct-x r=8 (1.00 ms")
     assert said.endswith(
-        "1.00 MiB, another function than softmax attention); the error of dct-x r=8 is not judged, and the fastest "
-        "shown to keep the limit is sdpa."
+        "1.00 MiB, another function than softmax attention); the error of dct-x r=8 is not judged, and of those "
+        "shown to keep the limit sdpa took the least time."
     )
     worth = "accuracy after training shows its worth"
     assert [line for line in words.remarks(ranking, choice, budgets) if line.startswith("not judged")] == [
@@ -217,6 +219,21 @@ def test_the_remarks_call_a_method_the_fastest_only_after_several_rounds(rounds:
     said = words.remarks(ranking, analysis.choose(ranking, budgets), budgets)
     for start in (exact, judged):
         assert [line for line in said if line.startswith(start)], said
+
+
+def test_of_methods_that_are_not_told_apart_none_is_called_the_fastest() -> None:
+    apart = {"dct-x": (1e-3,) * 3, "sdpa": (4.0e-3, 4.2e-3, 3.8e-3), "full": (4.2e-3, 4.0e-3, 4.1e-3)}
+    found = [
+        result(name, 64, seconds, round=number, ratio=8 if name == "dct-x" else None)
+        for name, times in apart.items()
+        for number, seconds in enumerate(times, 1)
+    ]
+    [ranking] = analysis.rankings(analysis.summarise(found), None)
+    choice = analysis.choose(ranking, Budgets())
+    assert [summary.case.implementation for summary in choice.leaders] == ["dct-x"]
+    said = words.remarks(ranking, choice, Budgets())
+    assert not [line for line in said if "fastest" in line]
+    assert [line for line in said if line.startswith("exact method that took the least time: sdpa (")]
 
 
 @pytest.mark.parametrize(("samples", "known"), [(20, False), (300, True)])

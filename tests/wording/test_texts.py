@@ -94,6 +94,10 @@ def test_a_layer_of_ones_own_says_what_its_error_means_and_approximates_unless_i
     [
         ({64: 2.0}, "is faster than sdpa at n = 64, the only measured length (2.00x)"),
         ({64: 2.0, 128: 3.0}, "is faster than sdpa at every measured length, n = 64 to 128 (2.00x to 3.00x)"),
+        (
+            {64: 2.0, 128: 1.5, 256: 3.0},
+            "is faster than sdpa at every measured length, n = 64 to 256 (1.50x to 3.00x)",
+        ),
         ({64: 0.5, 128: 0.7}, "is slower than sdpa at every measured length, n = 64 to 128 (0.50x to 0.70x)"),
         ({64: 1.0, 128: 1.0}, "is not told apart from sdpa at any measured length, n = 64 to 128 (1.00x to 1.00x)"),
         ({64: 0.5, 128: 2.0}, "is faster than sdpa at n = 128, slower at n = 64; the latencies cross near 91 (91-91)"),

@@ -53,7 +53,7 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
     basis += [] if (note := _lengths(outcome)) is None else [note]
     for number in range(len(answers)):
         verdict = _sentence(outcome, number, request, labels)
-        remarks = _remarks(outcome, number, request)
+        remarks = _remarks(outcome, number, request, labels)
         remarks = [*remarks, *basis] if number == len(answers) - 1 else remarks
         if output_format == "md":
             lines = (escape(verdict), "", *(f"- {escape(remark)}" for remark in remarks))
@@ -86,14 +86,14 @@ def _basis(found: RecordedRun, here: Sequence[Summary], planned: int) -> str:
 def _sentence(outcome: ChooseOutcome, number: int, request: ChooseRequest, labels: Labels) -> str:
     """The answer for one shape."""
     if outcome.in_model:
-        return model_choice.verdict(outcome.in_model[number], request.budgets)
+        return model_choice.verdict(outcome.in_model[number], request.budgets, labels)
     return recommendation.verdict(*outcome.answers[number], request.budgets, labels, request.floors)
 
 
-def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> list[str]:
+def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest, labels: Labels) -> list[str]:
     """What the answer leaves out, and what is known of the accuracy of the methods that it names or excludes."""
     if outcome.in_model:
-        return model_choice.remarks(outcome.in_model[number], request.budgets)
+        return model_choice.remarks(outcome.in_model[number], request.budgets, labels)
     ranking, choice = outcome.answers[number]
     lines = recommendation.remarks(ranking, choice, request.budgets)
     missed = outcome.missed[number]
@@ -167,7 +167,7 @@ def _quality(summary: Summary) -> dict[str, float]:
 def _entry(outcome: ChooseOutcome, number: int, request: ChooseRequest, labels: Labels) -> dict[str, Any]:
     return {
         "sentence": _sentence(outcome, number, request, labels),
-        "remarks": _remarks(outcome, number, request),
+        "remarks": _remarks(outcome, number, request, labels),
         "budgets": request.budgets.given,
         "min_accuracy": [asdict(floor) for floor in request.floors],
         "methods": _records(outcome, number, request),

@@ -99,19 +99,19 @@ def table_lines(
     return [*lines, *summary_lines(summaries, layout.reference, planned, layout.labels, store)]
 
 
-def _in_models(summaries: Sequence[analysis.Summary]) -> list[str]:
+def _in_models(summaries: Sequence[analysis.Summary], labels: Labels) -> list[str]:
     """Return what other attentions do to a model: its limit, each method's speed-up and quality, and the answer."""
     lines: list[str] = []
     found = in_models(summaries)
     for shape in found:
-        lines += ["", *filter(None, [in_model_words.limit(shape)])]
+        lines += ["", *filter(None, [in_model_words.limit(shape, labels)])]
         for row in in_model_words.rows(shape, [shape.metric])[1:]:
             trained = "" if row.recovered == "-" else f"; after training {row.recovered}"
             lines.append(
                 f"  {row.name}: {row.speedup}, {in_model_words.metric_words(shape.metric)} {row.quality[0]}{trained}"
             )
-        lines.append(in_model_words.answer(shape))
-    return [*lines, *in_model_words.notes(found)]
+        lines.append(in_model_words.answer(shape, labels))
+    return [*lines, *in_model_words.notes(found, labels)]
 
 
 def summary_lines(
@@ -126,7 +126,7 @@ def summary_lines(
         lines += ["", *(words.payoff(p, reference, labels) for p in dct)] if dct else []
     on_schedule = [line for summary in summaries for line in timeliness.lines(summary, labels)[:1]]
     lines += ["", *on_schedule] if on_schedule else []
-    lines += _in_models(summaries)
+    lines += _in_models(summaries, labels)
     beside = by_authors.lines(summaries)
     lines += ["", *beside] if beside else []
     following = shlex.join(["dctbench", "report", *store_flags(masked(store))])

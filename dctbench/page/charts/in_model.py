@@ -50,7 +50,7 @@ def in_model_chart(found: InModel, styles: Mapping[Case, Look]) -> Figure | None
         "data": traces,
         "layout": {
             "xaxis": {"title": {"text": "speed-up of the whole model"}, "ticksuffix": "x"},
-            "yaxis": {"title": {"text": metric_words(found.metric)}},
+            "yaxis": {"title": {"text": escape(metric_words(found.metric), quote=False)}},
             "showlegend": True,
             "shapes": shapes,
             "annotations": notes,

@@ -20,6 +20,8 @@ MIB = 2.0**20
 
 def with_memory(results: Sequence[Result], mib: float) -> list[Result]:
     first, *rest = results
+    if first.status != "ok":
+        return [first, *rest]
     more = (Measurement("memory.tensor", "B", (mib * MIB,)), Measurement("memory.state", "B", (0.0,)))
     return [replace(first, measurements=(*first.measurements, *more)), *rest]
 
@@ -71,10 +73,33 @@ def test_what_loses_too_much_is_told_with_the_command_that_trains_it(ask: Cli) -
     assert "keep sdpa: nothing in minilm is worth replacing, because no faster method is shown to lose less" in said
     assert "as fast, recall: -3.0 points (" in said
     assert (
-        "training may bring it back: dctbench run --model minilm --impl sdpa,dct-kv --ratio 2 --seq 128 --recover 200"
-        in said
+        "training may bring it back: "
+        "dctbench run --impl sdpa,dct-kv --ratio 2 --recover 200 --seq 128 --model minilm" in said
     )
     assert "replace sdpa by dct-kv r=2" in ask(*methods, flags=("--max-loss", "20pt")).out
+
+
+def test_the_command_that_trains_measures_the_same_shape(ask: Cli) -> None:
+    def on_gpu(results: Sequence[Result]) -> list[Result]:
+        shape = {"dtype": "bfloat16", "device": "cuda:0", "batch": 4}
+        return [replace(one, case=replace(one.case, **shape)) for one in results]  # type: ignore[arg-type]
+
+    said = " ".join(ask((on_gpu(sdpa()), 90), (on_gpu(rounds("dct-kv", 5e-3, 57, ratio=2)), 80)).out.split())
+    assert "--seq 128 --device cuda:0 --dtype bfloat16 --batch 4 --model minilm" in said
+
+
+def test_a_question_about_layers_is_not_answered_by_a_model(ask: Cli, cli: Cli) -> None:
+    ask((sdpa(), 90), (rounds("dct-kv", 5e-3, 70, ratio=2), 80))
+    done = cli("choose", "measured.json", "--seq", "128")
+    assert done.code == 3
+    assert "run 01234567 has measured a model: ask for it with --model minilm" in done.err
+
+
+def test_a_model_that_did_not_run_as_it_is_says_how_it_ended(ask: Cli) -> None:
+    failed = [replace(one, status="oom", measurements=()) for one in sdpa()]
+    done = ask((failed, 90), (rounds("dct-kv", 5e-3, 70, ratio=2), 80))
+    assert done.code == 3
+    assert "at n = 128 the model as it is (sdpa) was not timed (oom)" in " ".join(done.err.split())
 
 
 def test_what_was_not_evaluated_is_told_with_the_reason(ask: Cli) -> None:
@@ -84,7 +109,7 @@ def test_what_was_not_evaluated_is_told_with_the_reason(ask: Cli) -> None:
     assert "points of recall (linformer r=2 makes it 2.00x" in said
     assert "as fast, recall not measured)." in said
     assert "faster, but recall not measured: linformer r=2 (E is random)" in said
-    assert "--impl sdpa,linformer --ratio 2 --seq 128 --recover 200" in said
+    assert "--impl sdpa,linformer --ratio 2 --recover 200 --seq 128" in said
 
 
 def test_what_keeps_the_evaluation_only_after_training_says_so(ask: Cli) -> None:

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from dctbench.app.report import ReportRequest, make_report
 from dctbench.exporters.json_document import document, dumps
 from dctbench.store import open_store
 from tests.support.command import Cli
@@ -82,6 +83,11 @@ def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> No
     text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
     assert 'data-figure="history"' in text
     assert "1 run" in text
+    request = ReportRequest(store=str(tmp_path / ".dctbench" / "results.sqlite"), history=case, reference="full")
+    past = make_report(request, []).past
+    assert past is not None
+    assert past[0].reference == "full"
+    assert past[0].points[0].speedup is not None
     followed = cli("compare", "--history", case)
     assert followed.code == 0, followed.err
     assert "changes of level need 10 runs" in followed.out
