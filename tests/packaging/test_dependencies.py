@@ -36,8 +36,9 @@ OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/worker/sources.py": "tasks signals",
 }
 BESIDE = {
-    *(("dctbench/bundle/target.py", name) for name in ("board", "energy", "periodic", "power_meters")),
-    *(("dctbench/bundle/board.py", name) for name in ("processor", "system_files")),
+    *(("dctbench/bundle/target.py", name) for name in ("board", "cgroup", "energy", "periodic", "power_meters")),
+    *(("dctbench/bundle/board.py", name) for name in ("cgroup", "processor", "system_files")),
+    ("dctbench/machine/cgroup.py", "system_files"),
     ("dctbench/machine/power_meters.py", "energy"),
     ("dctbench/machine/processor.py", "system_files"),
     ("tests/support/telling.py", "hostile"),
