@@ -74,8 +74,8 @@ def limit(found: InModel, labels: Labels) -> str | None:
 
 
 def place(found: InModel, labels: Labels) -> str:
-    """`n = 512, bfloat16`: the length, and the axes in which the cases of the run differ."""
-    return labels.place(found.original.case)
+    """`n = 512, bfloat16`: the length, and the axes in which the cases of the run differ beside the model."""
+    return labels.place_in_model(found.original.case)
 
 
 def answer(found: InModel, labels: Labels) -> str:

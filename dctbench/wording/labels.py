@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dctbench.model import Case
 from dctbench.text.format import format_seconds
@@ -11,6 +11,8 @@ _WORDS = {"device": "", "dtype": "", "scope": "", "mode": "", "engine": "", "bat
           "head_dim": "head dim ", "threads": "threads ", "task": "", "period": "every ",
           "deadline": "due in ", "model": "", "input": "on ", "ranks": "ranks "}  # fmt: skip
 _TIMES = ("period", "deadline")
+_OF_MODEL = ("model", "scope", "heads", "head_dim")
+"""What the name of a model says."""
 _DEFAULTS = ("threads",)
 """The axes that have a value of their own where none was set; of any other, a case without one has nothing to tell."""
 
@@ -34,14 +36,23 @@ class Labels:
         """Return a case with its length: `dct-x r=8 n=4096`, `dct-x r=8 train, batch 4 n=4096`."""
         return f"{self.curve(case)} n={case.seq_len}"
 
-    def place(self, case: Case) -> str:
-        """Return a shape: `n = 512`, `n = 512, train, batch 4`."""
-        shape = self.facet(case)
+    def place(self, case: Case, without: Collection[str] = ()) -> str:
+        """Return a shape: `n = 512`, `n = 512, train, batch 4`; `without` as in `facet`."""
+        shape = self.facet(case, without)
         return f"n = {case.seq_len}, {shape}" if shape else f"n = {case.seq_len}"
 
-    def facet(self, case: Case) -> str:
-        """Return the axes beside method, what it keeps, and length that differ, `train, batch 4`, or an empty text."""
-        values = ((field, axis_value(case, field)) for field in self.varying)
+    def place_in_model(self, case: Case) -> str:
+        """Return a shape of a model, beside whose name it stands: `n = 512, bfloat16`."""
+        return self.place(case, _OF_MODEL)
+
+    def facet(self, case: Case, without: Collection[str] = ()) -> str:
+        """Return the axes beside method, what it keeps, and length that differ, `train, batch 4`, or an empty text.
+
+        Args:
+            case: of the set.
+            without: axes to leave out.
+        """
+        values = ((field, axis_value(case, field)) for field in self.varying if field not in without)
         return ", ".join(f"{_WORDS[field]}{value}" for field, value in values if value)
 
 
