@@ -93,7 +93,7 @@ def window_chunks(layer: Any, x: Tensor) -> Tensor:
 def window_short_blocks(layer: Any, x: Tensor) -> Tensor:
     """The layer's own form with blocks of a quarter of their length: fewer masked scores, and more overlapping keys.
 
-    A backward pass holds the gradients of all overlapping keys, three times as many.
+    A backward pass would hold the gradients of three times as many overlapping keys.
     """
     short = copy.copy(layer)
     short.block = layer.block // 4

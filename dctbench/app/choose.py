@@ -293,7 +293,7 @@ def _nothing_measured(
     if not lengths:
         models = list(dict.fromkeys(case.model for case in found.plan if case.model is not None))
         if request.axes.model is None and models:
-            return NothingMeasuredError(f"{run} has measured a model: ask for it with --model {models[0]}")
+            return NothingMeasuredError(f"{run} holds results of a model: ask for them with --model {models[0]}")
         return NothingMeasuredError(_unknown_value(request, found) or f"{run} has no results for this question")
     if here:
         failed = ", ".join(f"{s.case.name} {s.status}" for s in here)

@@ -35,7 +35,7 @@ from dctbench.errors import UsageError
 DIFFERENT = 5
 """The inputs up to this number differ from the first one: a model is timed with them in turn."""
 IMAGE_DIMENSIONS = 4
-"""Tensors of as many dimensions or more are taken for images or videos, whose second dimension are channels."""
+"""A tensor with this many dimensions or more is taken for images or videos; its second dimension is the channels."""
 _ALWAYS = "inputs() returns the same tensors at every call"
 _DRAW = "let it draw them with torch, numpy.random or random, which are seeded anew before each call"
 

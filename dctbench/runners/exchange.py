@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 class TimedOut(NamedTuple):
-    """That a child did not answer: the seconds without a sign of life, or in all if it gave some until the end."""
+    """A child did not answer within these seconds of its last sign of life, or in all if it went on giving signs."""
 
     seconds: float
 

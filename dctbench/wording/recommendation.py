@@ -50,7 +50,7 @@ TEMPLATES = {
     "least": "At {place}{within}: {costs} took the least time{among}; {why}: measure with dctbench run --rounds 3.",
     "fastest": "At {place}{within}: the fastest is {costs}{unjudged}.",
     "leader_unjudged": "; the error of {names} is not judged",
-    "leader_unjudged_but": "; the error of {names} is not judged, and of those shown to keep the limit "
+    "leader_unjudged_but": "; the error of {names} is not judged, and of those shown to keep the limit, "
     "{judged} took the least time",
     "costs": "{name} ({parts})",
     "as_fast": "{speedup} as fast as {reference}",

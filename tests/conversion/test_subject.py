@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,7 @@ from dctbench import catalog
 from dctbench.conversion.loading import DIFFERENT, load
 from dctbench.conversion.subject import (
     Purpose,
+    Subject,
     arguments,
     first_tensor,
     length_first,
@@ -29,6 +31,18 @@ from dctbench.conversion.texts import STRETCHES, functions, running_text
 from dctbench.errors import UnavailableError, UnsupportedError, UsageError
 from dctbench.worker.metrics.inputs import ROTATION
 from tests.support.models import Projections
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Subject]:
+    """Write a module of that name, whose `model` is loaded."""
+
+    def load_written(name: str, text: str) -> Subject:
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        return load(f"{name}:model")
+
+    return load_written
 
 
 def test_equal_targets_give_equal_weights() -> None:
@@ -48,16 +62,14 @@ def test_inputs_differ_by_number_and_training_has_its_own() -> None:
     assert not any(torch.equal(one, other) for one, other in combinations(drawn, 2))
 
 
-def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "constant_inputs.py").write_text(
+def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(written: Callable[[str, str], Subject]) -> None:
+    of = written(
+        "constant_inputs",
         "import torch\nfrom torch import nn\n"
         "def model():\n    return nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 8, batch_first=True), 1)\n"
-        "def inputs(seq_len, batch):\n    return {'src': torch.arange(batch * seq_len * 8.0).view(batch, seq_len, 8)}\n"
+        "def inputs(seq_len, batch):\n"
+        "    return {'src': torch.arange(batch * seq_len * 8.0).view(batch, seq_len, 8)}\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    of = load("constant_inputs:model")
     first, second = (of.inputs(4, 1, number)[1]["src"] for number in (0, 1))
     assert torch.equal(second, first.roll(1, 1))
     for purpose in (Purpose.TRAIN, Purpose.CHOOSE):
@@ -66,44 +78,39 @@ def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
 
 
 def test_images_that_are_always_the_same_are_rolled_along_their_height_and_keep_their_colours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: Callable[[str, str], Subject],
 ) -> None:
-    (tmp_path / "constant_images.py").write_text(
+    of = written(
+        "constant_images",
         "import torch\nfrom torch import nn\n"
         "def model():\n    return nn.Conv2d(3, 8, 2)\n"
-        "def inputs(seq_len, batch):\n    return torch.arange(batch * 3 * 4 * 4.0).view(batch, 3, 4, 4)\n"
+        "def inputs(seq_len, batch):\n    return torch.arange(batch * 3 * 4 * 4.0).view(batch, 3, 4, 4)\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    of = load("constant_images:model")
     first, third = (of.inputs(16, 2, number)[0][0] for number in (0, 3))
     assert torch.equal(third[:, :, 3], first[:, :, 0])
     assert torch.equal(third.sum(2), first.sum(2))
 
 
-def test_inputs_of_a_varying_number_of_tensors_are_different_inputs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "varying_inputs.py").write_text(
+def test_inputs_of_a_varying_number_of_tensors_are_different_inputs(written: Callable[[str, str], Subject]) -> None:
+    of = written(
+        "varying_inputs",
         "import itertools\nimport torch\nfrom torch import nn\n"
         "counted = itertools.count(1)\n"
         "def model():\n    return nn.Linear(8, 8)\n"
-        "def inputs(seq_len, batch):\n    return (torch.ones(batch, seq_len, 8),) * next(counted)\n"
+        "def inputs(seq_len, batch):\n    return (torch.ones(batch, seq_len, 8),) * next(counted)\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    of = load("varying_inputs:model")
     assert [len(of.inputs(4, 1, number)[0]) for number in (0, 1)] == [1, 2]
 
 
 @pytest.mark.parametrize("draw", ["numpy.random.rand(batch, seq_len)", "[[random.random()] * seq_len] * batch"])
-def test_inputs_may_be_drawn_by_numpy_and_by_random(draw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_may_be_drawn_by_numpy_and_by_random(draw: str, written: Callable[[str, str], Subject]) -> None:
     name = f"drawn_by_{draw.partition('.')[0].strip('[')}"
-    (tmp_path / f"{name}.py").write_text(
+    of = written(
+        name,
         "import random\nimport numpy\nimport torch\nfrom torch import nn\n"
         "def model():\n    return nn.Linear(8, 8)\n"
-        f"def inputs(seq_len, batch):\n    return torch.tensor({draw})\n"
+        f"def inputs(seq_len, batch):\n    return torch.tensor({draw})\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    of = load(f"{name}:model")
     first, again, other = (of.inputs(8, 2, number)[0][0] for number in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -113,16 +120,15 @@ def test_inputs_may_be_drawn_by_numpy_and_by_random(draw: str, tmp_path: Path, m
     ("made", "period"), [("torch.ones(batch, seq_len, 8)", 1), ("tokens % 2", 2), ("tokens % 7", 7)]
 )
 def test_inputs_that_rolling_does_not_change_are_refused_if_they_would_be_timed(
-    made: str, period: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: str, period: int, written: Callable[[str, str], Subject]
 ) -> None:
     """Nobody may be told that the model ignores its input where all inputs were the same."""
-    (tmp_path / f"repeats_after_{period}.py").write_text(
+    of = written(
+        f"repeats_after_{period}",
         "import torch\nfrom torch import nn\n"
         "def model():\n    return nn.Embedding(8, 8)\n"
-        f"def inputs(seq_len, batch):\n    tokens = torch.arange(seq_len).repeat(batch, 1)\n    return {made}\n"
+        f"def inputs(seq_len, batch):\n    tokens = torch.arange(seq_len).repeat(batch, 1)\n    return {made}\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    of = load(f"repeats_after_{period}:model")
     first = of.inputs(14, 1, 0)[0][0]
     for number in range(1, 1 + DIFFERENT):
         if number % period:

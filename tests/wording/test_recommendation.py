@@ -149,7 +149,7 @@ def test_a_method_that_its_error_does_not_judge_is_named_with_the_reason_and_not
     assert said.startswith("At n = 64 within error on the smooth input 0.050: the fastest is dct-x r=8 (1.00 ms")
     assert said.endswith(
         "1.00 MiB, another function than softmax attention); the error of dct-x r=8 is not judged, and of those "
-        "shown to keep the limit sdpa took the least time."
+        "shown to keep the limit, sdpa took the least time."
     )
     worth = "accuracy after training shows its worth"
     assert [line for line in words.remarks(ranking, choice, budgets) if line.startswith("not judged")] == [

@@ -92,7 +92,7 @@ def test_a_question_about_layers_is_not_answered_by_a_model(ask: Cli, cli: Cli) 
     ask((sdpa(), 90), (rounds("dct-kv", 5e-3, 70, ratio=2), 80))
     done = cli("choose", "measured.json", "--seq", "128")
     assert done.code == 3
-    assert "run 01234567 has measured a model: ask for it with --model minilm" in done.err
+    assert "run 01234567 holds results of a model: ask for them with --model minilm" in done.err
 
 
 def test_a_model_that_did_not_run_as_it_is_says_how_it_ended(ask: Cli) -> None:
